@@ -1,0 +1,29 @@
+/* Recognition of windows: features -> model -> decision. What the daemon's worker thread and `earshot classify` run. */
+#ifndef EARSHOT_RECOGNISER_H
+#define EARSHOT_RECOGNISER_H
+
+#include "model/decision.h"
+#include "model/model.h"
+
+struct recogniser;
+
+/* Loads the model, makes its feature extractor and the decision stage. `decision` : thresholds come from the model and the
+ * rules. Allocates everything; recogniser_do nothing. */
+struct recogniser *recogniser_new(const char *model_path, const struct decision_params *decision, struct err *err);
+void recogniser_free(struct recogniser *r);
+
+const struct model_info *recogniser_model(const struct recogniser *r);
+unsigned recogniser_rate(const struct recogniser *r);  /* Hz that windows must have */
+double recogniser_window_s(const struct recogniser *r);
+
+/* One window in, events out through the sink. Returns the window's scores (n_labels, valid until the next call), NULL for an
+ * empty window. */
+const float *recogniser_do(struct recogniser *r, const struct window *w, event_sink *sink, void *ctx);
+
+/* Scores of any samples without the decision stage (classify's `top`): n <= window length at recogniser_rate. */
+const float *recogniser_scores(struct recogniser *r, const float *x, size_t n);
+
+void recogniser_finish(struct recogniser *r, event_sink *sink, void *ctx);
+struct decision *recogniser_decision(struct recogniser *r);
+
+#endif

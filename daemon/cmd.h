@@ -1,0 +1,32 @@
+/* Sub-commands are records: name, one line of help, usage, run. main.c holds the table. */
+#ifndef EARSHOT_CMD_H
+#define EARSHOT_CMD_H
+
+#include "base/config.h"
+#include "base/err.h"
+
+enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* What every sub-command gets: the flags that all share are already taken out of argv. */
+struct cmd_context {
+    struct config config;     /* defaults, file and --section.name=value flags, checked */
+    const char *config_path;  /* the file that was read, "" where there is none */
+    const char *state_dir;    /* --state-dir, NULL where not given */
+    bool json;                /* --json */
+};
+
+struct command {
+    const char *name;
+    const char *summary;      /* one line, for the list */
+    const char *usage;        /* all of --help, first line "usage: earshot NAME ..." */
+    /* argv[0] is the sub-command's name. Returns an exit code; prints its own errors through cmd_fail. */
+    int (*run)(struct cmd_context *cx, int argc, char **argv);
+};
+
+extern const struct command cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config, cmd_features, cmd_doctor,
+    cmd_test;
+
+/* "earshot NAME: text" on stderr; returns code. */
+int cmd_fail(int code, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,12 @@
+/* Finds the sub-command in a table and runs it. */
+#include "daemon/cmd.h"
+#include "daemon/cmdline.h"
+
+static const struct command *const commands[] = {
+    NULL,
+};
+
+int main(int argc, char **argv)
+{
+    return cmdline_run(commands, argc, argv);
+}
