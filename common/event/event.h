@@ -53,7 +53,10 @@ void uuid7(char out[UUID_SIZE], int64_t utc_ns);
 void rfc3339_utc(char out[RFC3339_SIZE], int64_t utc_ns);
 
 /* The event payload of the MQTT contract (schema 1): one JSON object on one line. Writes at most `size` bytes with NUL and
- * returns its length, or -1 if it did not fit. 2048 bytes are always enough. Allocates through Jansson: for output threads. */
+ * returns its length, or -1 if it did not fit. 2048 bytes are always enough. Allocates through Jansson: for output threads.
+ *
+ * `end` and `duration_s` are null in a start, up to where the sound was heard so far in an update, final in an end. A level that is
+ * not finite is null; bytes of a name that are not UTF-8 become U+FFFD. */
 int event_json(const struct event *event, char *out, size_t size);
 
 #endif
