@@ -11,6 +11,7 @@
 struct health {
     const char *version;
     char model[64];
+    char threshold[32];           /* gate threshold in force, as it is written in the configuration */
     char input[CONFIG_TEXT];      /* device as opened */
     char input_state[32];         /* "ok", "absent", "lost", "stalled", "opening", "ended", "off" */
     char input_problem[128];      /* "", "only zeros", "level never moves", "clipping in 2.3 % of blocks", ... */
