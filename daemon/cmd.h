@@ -19,12 +19,17 @@ struct command {
     const char *name;
     const char *summary;      /* one line, for the list */
     const char *usage;        /* all of --help, first line "usage: earshot NAME ..." */
-    /* argv[0] is the sub-command's name. Returns an exit code; prints its own errors through cmd_fail. */
+    bool input_flags;         /* takes --input, --model, --rate, --channels: short for --input.device=, --model.file=, ... */
+    /* argv[0] is the sub-command's name, the rest is for args_next (daemon/args.h). Returns an exit code; prints its own errors through cmd_fail. */
     int (*run)(struct cmd_context *cx, int argc, char **argv);
 };
 
 extern const struct command cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config, cmd_features, cmd_doctor,
     cmd_test;
+
+/* Flushes stdout. -1: nobody reads it any more, or it cannot be written: a command that goes on for long stops then, and
+ * returns what it would have returned; cmdline_run says what is worth saying. */
+int cmd_flush(void);
 
 /* "earshot NAME: text" on stderr; returns code. */
 int cmd_fail(int code, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

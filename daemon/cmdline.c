@@ -15,6 +15,11 @@ int cmd_fail(int code, const char *name, const char *fmt, ...)
     return code;
 }
 
+int cmd_flush(void)
+{
+    return fflush(stdout) == EOF || ferror(stdout) ? -1 : 0;
+}
+
 int cmdline_run(const struct command *const *commands, int argc, char **argv)
 {
     struct cmd_context cx = {.config_path = ""};
