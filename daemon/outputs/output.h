@@ -7,6 +7,15 @@
 #include "base/config.h"
 #include "event/event.h"
 
+/* An output's own figures. */
+struct output_counters {
+    const char *name;
+    uint64_t queued;              /* wait now */
+    uint64_t dropped;             /* lost for this output since the start: queue full, refused, not writable */
+    uint64_t sent;                /* written, or acknowledged by the other side */
+};
+#define HEALTH_OUTPUTS 8
+
 /* Health of the whole daemon, gathered by the pipeline. */
 struct health {
     const char *version;
@@ -25,11 +34,13 @@ struct health {
     uint64_t recoveries;          /* times that the input came back */
     bool listening;
     struct analysis_levels levels;
+    unsigned n_outputs;           /* of the other outputs; one that publishes health adds its own */
+    struct output_counters outputs[HEALTH_OUTPUTS];
 };
 
 struct output {
     const char *name;
-    /* Queue one event. Worker thread; neither blocks nor allocates. */
+    /* Queue one event. The worker's thread, or (test events) any other; neither blocks nor allocates. */
     void (*event)(struct output *o, const struct event *event);
     /* Health and levels, about once a second from a thread that may wait a little (never the worker's). May be NULL. */
     void (*health)(struct output *o, const struct health *health);
@@ -41,7 +52,8 @@ struct output {
     void (*stop)(struct output *o, double flush_s);
 };
 
-/* What an output may ask of the daemon (commands in). Called on the output's thread; returns 0, or -1 with err for a bad value. */
+/* What an output may ask of the daemon (commands in). Called on the output's thread, so it must return at once: a "test" is
+ * handed to another thread, as output_test waits for this very output. Returns 0, or -1 with err for a bad value. */
 struct daemon_control {
     void *ctx;
     int (*set)(void *ctx, const char *name, const char *value, struct err *err); /* "threshold", "listening", "test", "model" */
@@ -49,8 +61,25 @@ struct daemon_control {
     size_t n_labels;
 };
 
-/* format: "text", "json" or "journal" */
+/* format: "text" (readable lines on stdout: starts and ends), "json" (event_json lines on stdout: every event), "journal"
+ * (structured fields to journald: starts and ends) or "auto" (journal where stderr is journald's, else text). */
 struct output *output_journal_new(const char *format, struct err *err);
+
+/* Copies what it needs of config; `control` (may be NULL: no commands in, no state topics) must live until stop returned. An
+ * absent broker is no error; a base topic or certificate setting that cannot be is. */
 struct output *output_mqtt_new(const struct config *config, const struct daemon_control *control, struct err *err);
+
+/* What became of a test event at one output. */
+struct output_report {
+    const char *name;             /* the output's */
+    bool ok;
+    double ms;                    /* from handing it over to the acknowledgement */
+    char text[256];               /* "acknowledged by broker localhost:1883", "not connected: Connection refused", ... */
+};
+
+/* Sends a start and an end marked test, of a sound of one second, through the outputs and waits up to timeout_s for each one's
+ * word. reports: n of them. Returns how many failed. Takes about a second: never on an output's or the worker's thread. */
+size_t output_test(struct output *const *outputs, size_t n, const char *label, const char *model, double timeout_s,
+                   struct output_report *reports);
 
 #endif
