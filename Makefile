@@ -11,6 +11,15 @@ BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libs
 	libsndfile1-dev libinih-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients openssl python3 procps
 
+LONG_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins sox debootstrap systemd-container iproute2 strace
+LINT_PACKAGES := clang-format clang-tidy cppcheck
+
+# System tests (tests/system/NAME.sh), and the unit tests that run threads
+QUICK_NAMES := 
+LONG_NAMES  := 
+THREADED_NAMES := 
+SANITIZED_SYSTEM := 
+
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson
 
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
@@ -43,7 +52,7 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
 TESTS      := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d $(TESTS:$(BUILD)/tests/%=$(BUILD)/obj/tests/%.d)
 
-.PHONY: all deps run test test-all unit-tests install sanitize bench format lint clean help
+.PHONY: all deps run test test-all unit-tests install uninstall sanitize bench format lint clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -58,7 +67,12 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/gen/onnx.pb-c.h
+# Objects are built anew when the flags change (WERROR=1, another PREFIX), not only when the sources do.
+FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D); echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' >$@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/gen/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(if $(filter daemon/% tests/%,$<),-I.) -MMD -MP -c -o $@ $<
 
@@ -81,5 +95,93 @@ unit-tests: $(TESTS)
 
 -include $(wildcard $(DEPS))
 
+# --- set-up -----------------------------------------------------------------------------------------------------------
+# Installs what is missing, and only then asks for root. `make run` needs BUILD_PACKAGES, `make test` both.
+deps:
+	@tests/deps.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+.PHONY: deps-run deps-lint deps-all
+deps-run:
+	@tests/deps.sh $(BUILD_PACKAGES)
+deps-lint:
+	@tests/deps.sh $(LINT_PACKAGES)
+deps-all: deps
+	@tests/deps.sh $(LONG_PACKAGES)
+
+# --- run --------------------------------------------------------------------------------------------------------------
+# The default microphone, or INPUT=...; the demo recording where the machine has no capture device at all. The binary is
+# made by a second make, since this one read pkg-config's flags before deps had installed them.
+run: deps-run
+	@$(MAKE) --no-print-directory -s all
+	@$(BUILD)/earshot run $(if $(INPUT),--input '$(INPUT)',--or-demo) $(ARGS)
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+# A name is tests/test_NAME.c, or tests/system/NAME.sh. QUICK needs no root and no device; LONG takes more of both.
+QUICK := $(filter $(QUICK_NAMES:%=tests/system/%.sh),$(wildcard tests/system/*.sh))
+LONG  := $(filter $(LONG_NAMES:%=tests/system/%.sh),$(wildcard tests/system/*.sh))
+
+test: deps
+	@$(MAKE) --no-print-directory -s all unit-tests
+	@EARSHOT=$(BUILD)/earshot tests/run.sh $(TESTS) $(QUICK)
+
+test-all: deps-all
+	@$(MAKE) --no-print-directory -s all unit-tests
+	@EARSHOT=$(BUILD)/earshot tests/run.sh $(TESTS) $(QUICK) $(LONG)
+
+# ASan and UBSan over all unit tests and the quick system tests, TSan over those that run threads.
+THREADED := $(filter $(THREADED_NAMES:%=tests/test_%.c),$(TEST_SRC))
+sanitize: deps
+	@$(MAKE) --no-print-directory -s SAN=asan BUILD=$(BUILD)/asan all unit-tests
+	@$(MAKE) --no-print-directory -s SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
+	@EARSHOT=$(BUILD)/asan/earshot SANITIZED=asan tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
+	@EARSHOT=$(BUILD)/tsan/earshot SANITIZED=tsan tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
+
+bench: deps
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/bench
+	@EARSHOT=$(BUILD)/earshot BENCH=$(BUILD)/tests/bench tests/bench.sh
+
+# --- style ------------------------------------------------------------------------------------------------------------
+C_FILES := $(wildcard common/*/*.[ch] daemon/*.[ch] daemon/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
+format: deps-lint
+	clang-format -i $(C_FILES)
+
+lint: deps deps-lint
+	@$(MAKE) --no-print-directory -s $(BUILD)/gen/onnx.pb-c.h
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -DEARSHOT_VERSION='"$(VERSION)"' -DEARSHOT_PREFIX='"$(PREFIX)"' \
+		-Icommon -I. common daemon
+	clang-tidy --quiet $(COMMON_SRC) $(DAEMON_SRC) daemon/main.c -- -std=c11 $(CPPFLAGS) $(PKG_CFLAGS) -I.
+
+# --- install ----------------------------------------------------------------------------------------------------------
+SYSCONFDIR ?= /etc
+# systemd looks in /usr/local/lib as well as in /usr/lib
+UNITDIR    ?= $(PREFIX)/lib/systemd
+SHARE      := $(PREFIX)/share/earshot
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SHARE)/models $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(SYSCONFDIR)/earshot $(DESTDIR)$(UNITDIR)/system \
+		$(DESTDIR)$(UNITDIR)/user $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	install -m 755 $(BUILD)/earshot $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(wildcard models/*.onnx models/*.flac) $(DESTDIR)$(SHARE)/models/
+	install -m 644 conf/man/earshot.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 conf/man/earshot.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 conf/earshot.conf $(DESTDIR)$(SHARE)/earshot.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/earshot/earshot.conf || \
+		install -m 644 conf/earshot.conf $(DESTDIR)$(SYSCONFDIR)/earshot/earshot.conf
+	sed 's|@PREFIX@|$(PREFIX)|g' systemd/earshot.service >$(DESTDIR)$(UNITDIR)/system/earshot.service
+	sed 's|@PREFIX@|$(PREFIX)|g' systemd/earshot-user.service >$(DESTDIR)$(UNITDIR)/user/earshot.service
+	install -m 644 systemd/earshot.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/earshot.conf
+	chmod 644 $(DESTDIR)$(UNITDIR)/system/earshot.service $(DESTDIR)$(UNITDIR)/user/earshot.service
+
+# Leaves the configuration and the state directory.
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/bin/earshot $(DESTDIR)$(SHARE) $(DESTDIR)$(PREFIX)/share/man/man1/earshot.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/earshot.conf.5 $(DESTDIR)$(UNITDIR)/system/earshot.service \
+		$(DESTDIR)$(UNITDIR)/user/earshot.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/earshot.conf
+
 clean:
 	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^# earshot: //p' Makefile
