@@ -24,8 +24,7 @@ static void test_rfc3339(void **state)
     } rows[] = {
         {0, "1970-01-01T00:00:00.000Z"},
         {INT64_C(1795253100123456789), "2026-11-21T09:25:00.123Z"},
-        {INT64_C(1795253100999999999),
-         "2026-11-21T09:25:00.999Z"}, /* cut, never rounded into the next second */
+        {INT64_C(1795253100999999999), "2026-11-21T09:25:00.999Z"}, /* cut, never rounded into the next second */
         {-1, "1969-12-31T23:59:59.999Z"},
         {INT64_C(951782400) * S, "2000-02-29T00:00:00.000Z"},
         {INT64_MAX, "2262-04-11T23:47:16.854Z"},
@@ -272,11 +271,9 @@ static void test_json_helpers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc3339),      cmocka_unit_test(test_uuid7_form),
-        cmocka_unit_test(test_uuid7_sorts),  cmocka_unit_test(test_uuid7_threads),
-        cmocka_unit_test(test_json_text),    cmocka_unit_test(test_json_types),
-        cmocka_unit_test(test_json_hostile), cmocka_unit_test(test_json_room),
-        cmocka_unit_test(test_json_helpers),
+        cmocka_unit_test(test_rfc3339),       cmocka_unit_test(test_uuid7_form), cmocka_unit_test(test_uuid7_sorts),
+        cmocka_unit_test(test_uuid7_threads), cmocka_unit_test(test_json_text),  cmocka_unit_test(test_json_types),
+        cmocka_unit_test(test_json_hostile),  cmocka_unit_test(test_json_room),  cmocka_unit_test(test_json_helpers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,8 +59,7 @@ static uint64_t next_stamp(uint64_t ms, unsigned seed)
         uint64_t fresh = ms << 12 | (seed & 0x7ff);
         bool stepped_back = (old >> 12) > ms + STEP_MS;
         stamp = fresh > old || stepped_back ? fresh : old + 1;
-    } while (!atomic_compare_exchange_weak_explicit(&last, &old, stamp, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&last, &old, stamp, memory_order_relaxed, memory_order_relaxed));
     return stamp;
 }
 
@@ -74,8 +73,7 @@ void uuid7(char out[UUID_SIZE], int64_t utc_ns)
     uint64_t time = stamp >> 12 & 0xffffffffffff;
     unsigned counter = stamp & 0xfff;
     snprintf(out, UUID_SIZE, "%08x-%04x-7%03x-%02x%02x-%02x%02x%02x%02x%02x%02x", (unsigned)(time >> 16),
-             (unsigned)(time & 0xffff), counter, 0x80u | (r[0] & 0x3fu), r[1], r[2], r[3], r[4], r[5], r[6],
-             r[7]);
+             (unsigned)(time & 0xffff), counter, 0x80u | (r[0] & 0x3fu), r[1], r[2], r[3], r[4], r[5], r[6], r[7]);
 }
 
 void rfc3339_utc(char out[RFC3339_SIZE], int64_t utc_ns)

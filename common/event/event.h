@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LABEL_SIZE 48      /* a slug, [a-z0-9_]+, and its NUL */
-#define UUID_SIZE  37      /* 36 characters and NUL */
+#define LABEL_SIZE 48 /* a slug, [a-z0-9_]+, and its NUL */
+#define UUID_SIZE  37 /* 36 characters and NUL */
 #define EVENT_TOP  5
 
 enum event_type { EVENT_START, EVENT_UPDATE, EVENT_END };
@@ -25,21 +25,21 @@ struct event {
     char event_id[UUID_SIZE]; /* the same in start, update and end of one class in one sound */
     char sound_id[UUID_SIZE]; /* the same in all events of one gate opening */
     char label[LABEL_SIZE];
-    float score;              /* highest (start, update: so far) of the class in this event, 0..1 */
+    float score;                       /* highest (start, update: so far) of the class in this event, 0..1 */
     struct label_score top[EVENT_TOP]; /* best first, scores of the deciding window */
     unsigned n_top;
-    char source[64];          /* input: device name, file name, "stdin" */
+    char source[64]; /* input: device name, file name, "stdin" */
     char model[64];
-    int64_t start_ns;         /* UTC ns: onset */
-    int64_t end_ns;           /* UTC ns: end (end), else up to where it was heard so far */
+    int64_t start_ns;                      /* UTC ns: onset */
+    int64_t end_ns;                        /* UTC ns: end (end), else up to where it was heard so far */
     uint64_t start_position, end_position; /* the same, in device frames since the stream began */
-    uint32_t device_rate;     /* Hz, of the positions */
-    float peak_dbfs, rms_dbfs;/* over the windows in which the class was on */
-    uint32_t segments;        /* windows in which the class was on */
-    uint64_t lost_frames;     /* device frames lost within the event */
-    bool notify;              /* false: held back by cooldown, active hours or as `unknown`: history and log only */
-    bool late;                /* told more than late_after after it began; set by the output at sending */
-    bool test;                /* made by `earshot test`, not heard */
+    uint32_t device_rate;                  /* Hz, of the positions */
+    float peak_dbfs, rms_dbfs;             /* over the windows in which the class was on */
+    uint32_t segments;                     /* windows in which the class was on */
+    uint64_t lost_frames;                  /* device frames lost within the event */
+    bool notify; /* false: held back by cooldown, active hours or as `unknown`: history and log only */
+    bool late;   /* told more than late_after after it began; set by the output at sending */
+    bool test;   /* made by `earshot test`, not heard */
 };
 
 const char *event_type_name(enum event_type type); /* "start", "update", "end" */

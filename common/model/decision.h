@@ -1,4 +1,19 @@
-/* Decisions: scores of successive windows in, sound events out. Each class lives on its own within a gate opening.
+/* Decisions: scores of successive windows in, sound events out. Each class lives on its own within a gate
+ * opening.
+ *
+ * A window votes for a class where its score reaches the threshold; or where the mean of the last 1.5 s of
+ * windows does and its own score at least the closing threshold: a dip between good windows does not break a
+ * run. The mean only ever adds votes, so it delays no start. `confirm` votes in a row start the event, dated
+ * at the onset in the first of them; a sound that is over before there were so many windows starts and ends
+ * at once if all of its windows voted. From then on the windows at or above the closing threshold are the
+ * event: its score is their highest, its level their peak and energy mean, its end that of the last of them.
+ * It ends after release_s without one, or with the gate opening. Updates come at most once a second, and only
+ * while the class is heard. A second start in the same opening is a new event with its own event_id.
+ *
+ * `background` and `unknown` as labels of a model make no events, nor do ignored classes. A sound in which no
+ * class at all was sure (background and ignored ones count as sure) is told as one event of type end, label
+ * `unknown`, score the highest there was. Cooldown, active hours and `unknown` only clear event.notify, which
+ * is decided at the start and holds to the end.
  *
  * Pure: no clock, no threads, no allocation after decision_new; times are those in the windows. */
 #ifndef EARSHOT_DECISION_H
@@ -9,27 +24,32 @@
 #include "event/event.h"
 #include <stddef.h>
 
-/* One class's rules. NaN / negative: take the default (the model's threshold, the decision_params' values). */
+/* One class's rules. NaN / negative: take the default (the model's threshold, the decision_params' values).
+ * Of two rules for one label the later one wins, value by value. */
 struct class_rule {
     char label[LABEL_SIZE];
-    float threshold;     /* score that opens, 0..1 */
-    int confirm;         /* windows in a row that must pass; default 1 for alarms, else params.confirm */
-    double release_s;    /* s below the closing threshold before the end */
-    double cooldown_s;   /* s after a notified start in which further ones are not notified */
-    int active_from, active_to; /* minutes of the local day, -1: always; from > to goes over midnight; outside: not notified */
-    int mode;            /* CLASS_DEFAULT, CLASS_ALLOW, CLASS_IGNORE (makes no events at all) */
+    float threshold;            /* score that opens, 0..1 */
+    int confirm;                /* windows in a row that must pass; default 1 for alarms, else params.confirm */
+    double release_s;           /* s below the closing threshold before the end */
+    double cooldown_s;          /* s after a notified start in which further ones are not notified */
+    int active_from, active_to; /* minutes of the local day, -1 or equal: always; from > to goes over
+                                 * midnight; a sound that starts outside is not notified */
+    int mode; /* CLASS_DEFAULT, CLASS_ALLOW (where there is one, classes without it are ignored), CLASS_IGNORE
+               * (makes no events at all) */
 };
 enum { CLASS_DEFAULT, CLASS_ALLOW, CLASS_IGNORE };
 
 struct decision_params {
-    int confirm;         /* 1.. */
-    double release_s;    /* 3 */
-    double cooldown_s;   /* 0 */
-    double close_ratio;  /* closing threshold = ratio * opening threshold, 0..1 (0.6) */
-    double hop_s;        /* between two windows of one sound */
-    bool unknown;        /* publish `unknown` (it is logged in any case) */
+    double threshold;   /* opening threshold of every class without a rule's own; 0 or less: each its own from
+                           the model */
+    int confirm;        /* 1.. */
+    double release_s;   /* 3 */
+    double cooldown_s;  /* 0 */
+    double close_ratio; /* closing threshold = ratio * opening threshold, 0..1 (0.6) */
+    double hop_s;       /* between two windows of one sound: how many of them are 1.5 s */
+    bool unknown;       /* publish `unknown` (it is logged in any case) */
     const struct class_rule *rules; /* copied */
-    size_t n_rules;      /* a rule whose label the model does not have is ignored here; the caller warns */
+    size_t n_rules;                 /* a rule whose label the model does not have is ignored here; the caller warns */
 };
 
 typedef void event_sink(void *ctx, const struct event *event);
@@ -39,19 +59,20 @@ struct decision *decision_new(const struct decision_params *params, const char *
                               size_t n_labels, const char *model_name, struct err *err);
 void decision_free(struct decision *d);
 
-/* One window in order. scores: n_labels, ignored where info->empty. Calls sink for each event that it decides. */
+/* One window in order. scores: n_labels, ignored where info->empty. Calls sink for each event that it
+ * decides. */
 void decision_do(struct decision *d, const struct window_info *info, const float *scores, event_sink *sink, void *ctx);
 
-/* Ends everything that is on (the stream stopped), each with end type. */
+/* The stream stopped: like the end of the gate opening, where one is under way. */
 void decision_finish(struct decision *d, event_sink *sink, void *ctx);
 
-/* Is a class other than `background` (and unknown) on? The noise floor does not rise meanwhile. */
+/* Is a class on that makes events (not background, not ignored)? The noise floor does not rise meanwhile. */
 bool decision_busy(const struct decision *d);
 
 /* Sets the text that events carry as source. */
 void decision_set_source(struct decision *d, const char *source);
 
-/* Classes whose group is alarm (confirm 1 by default): smoke_alarm, siren, ... */
+/* A sound that calls for action at once: confirm is 1 by default. */
 bool label_is_alarm(const char *label);
 
 #endif
