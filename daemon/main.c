@@ -3,6 +3,7 @@
 #include "daemon/cmdline.h"
 
 static const struct command *const commands[] = {
+    &cmd_features,
     NULL,
 };
 

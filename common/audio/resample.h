@@ -9,6 +9,9 @@ struct resample;
 
 enum resample_quality { RESAMPLE_FAST /* SINC_FASTEST */, RESAMPLE_MEDIUM, RESAMPLE_BEST };
 
+/* What models hear, in the daemon and in training. */
+#define RESAMPLE_DEFAULT RESAMPLE_FAST
+
 struct resample *resample_new(unsigned from_rate, unsigned to_rate, enum resample_quality quality, struct err *err);
 void resample_free(struct resample *r);
 void resample_reset(struct resample *r);
