@@ -1,0 +1,210 @@
+/* bench features | latency PORT FILE EARSHOT ARG... : what `make bench` measures inside a program of its own (bench.sh prints the
+ * table). Not a test: these machines are shared, and a figure is no verdict. */
+#include "audio/audiofile.h"
+#include "audio/resample.h"
+#include "features/features.h"
+
+#include <math.h>
+#include <mosquitto.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* --- features ------------------------------------------------------------------------------------------------------- */
+
+static void bench_feature(const char *name, const char *text, const struct param *params, size_t n_params)
+{
+    enum { RUNS = 201 };
+    double ms[RUNS];
+    struct err err;
+    size_t rows, cols, n = 0;
+    struct feature *f = feature_new(name, params, n_params, 5 * 48000, &err);
+
+    if (!f) {
+        fprintf(stderr, "bench: %s: %s\n", name, err.text);
+        exit(1);
+    }
+    n = feature_rate(f);
+    feature_shape(f, n, &rows, &cols);
+    float *x = malloc(n * sizeof *x), *out = malloc(rows * cols * sizeof *out);
+    if (!x || !out)
+        exit(1);
+    for (size_t i = 0; i < n; i++)
+        x[i] = 0.1f * sinf((float)(i * i % 1009));
+    for (int r = 0; r < RUNS; r++) {
+        double t = now();
+        feature_do(f, x, n, out);
+        ms[r] = (now() - t) * 1e3;
+    }
+    qsort(ms, RUNS, sizeof *ms, compare);
+    printf("%s\t%.3f\n", text, ms[RUNS / 2]);
+    free(x);
+    free(out);
+    feature_free(f);
+}
+
+static int features(void)
+{
+    static const struct param mean[] = {{"pooling", "mean"}};
+    bench_feature("logmel", "log-mel, 64 bands, 16 kHz", NULL, 0);
+    bench_feature("mfcc", "MFCC-40 mean, 22.05 kHz", mean, 1);
+    bench_feature("nrdt", "NRDT, 44.1 kHz", NULL, 0);
+    return 0;
+}
+
+/* --- latency -------------------------------------------------------------------------------------------------------- */
+
+enum { RATE = 48000, PIECE = RATE / 100, TRIALS = 30 };
+
+static _Atomic double start_seen; /* monotonic s of the last start event that arrived; relaxed: one writer, one reader */
+
+static void on_message(struct mosquitto *m, void *u, const struct mosquitto_message *msg)
+{
+    double t = now();
+    (void)m;
+    (void)u;
+    if (memmem(msg->payload, (size_t)msg->payloadlen, "\"start\"", 7) &&
+        memmem(msg->payload, (size_t)msg->payloadlen, "\"event_type\"", 12) &&
+        !memmem(msg->payload, (size_t)msg->payloadlen, "\"update\"", 8) &&
+        !memmem(msg->payload, (size_t)msg->payloadlen, "_type\": \"end\"", 13) &&
+        !memmem(msg->payload, (size_t)msg->payloadlen, "_type\":\"end\"", 12))
+        atomic_store_explicit(&start_seen, t, memory_order_relaxed);
+}
+
+static pid_t spawn(char **argv, int *in)
+{
+    int p[2];
+    if (pipe(p) != 0)
+        exit(1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(p[0], 0);
+        close(p[0]);
+        close(p[1]);
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    close(p[0]);
+    *in = p[1];
+    return pid;
+}
+
+static short *load(const char *path, size_t *n)
+{
+    struct err err;
+    struct audiofile *f = audiofile_open(path, &err);
+    if (!f) {
+        fprintf(stderr, "bench: %s\n", err.text);
+        exit(1);
+    }
+    unsigned rate = audiofile_rate(f);
+    float *x = malloc(10 * rate * sizeof *x), *y;
+    long got = audiofile_read_mono(f, -1, x, 10 * rate, &err);
+    audiofile_close(f);
+    if (got <= 0 || resample_all(x, (size_t)got, rate, RATE, RESAMPLE_MEDIUM, &y, n, &err) < 0)
+        exit(1);
+    short *s = malloc(*n * sizeof *s);
+    for (size_t i = 0; i < *n; i++)
+        s[i] = (short)lrintf(32767 * fminf(fmaxf(y[i], -1), 1));
+    free(x);
+    free(y);
+    return s;
+}
+
+/* Number of the first 10 ms piece above -40 dBFS: where the gate opens (bench.sh sets that threshold). */
+static size_t first_loud(const short *s, size_t n)
+{
+    for (size_t k = 0; (k + 1) * PIECE <= n; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < PIECE; i++)
+            sum += (double)s[k * PIECE + i] * s[k * PIECE + i];
+        if (sqrt(sum / PIECE) > 327.68)
+            return k;
+    }
+    exit(1);
+}
+
+static int latency(int port, const char *file, double preroll, double window, char **argv)
+{
+    size_t n;
+    short *s = load(file, &n);
+    size_t open = first_loud(s, n);
+    static short silence[PIECE];
+    double ms[TRIALS];
+    int in, got = 0;
+
+    signal(SIGPIPE, SIG_IGN);
+    mosquitto_lib_init();
+    struct mosquitto *m = mosquitto_new(NULL, true, NULL);
+    mosquitto_message_callback_set(m, on_message);
+    if (mosquitto_connect(m, "127.0.0.1", port, 60) != 0) {
+        fprintf(stderr, "bench: no broker at port %d\n", port);
+        return 1;
+    }
+    mosquitto_int_option(m, MOSQ_OPT_TCP_NODELAY, 1);
+    mosquitto_loop_start(m);
+    mosquitto_subscribe(m, NULL, "earshot/+/event", 1);
+    pid_t pid = spawn(argv, &in);
+
+    double t0 = now() + 1;
+    /* the window ends with this piece, counted from the one in which the sound begins */
+    size_t last = open + (size_t)ceil((window - preroll) * 100) - 1;
+    for (size_t trial = 0, k = 0; trial < TRIALS; trial++) {
+        double before = now(), written = 0;
+        for (size_t i = 0; i < 350; i++, k++) {
+            double wait = t0 + (double)k * 0.01 - now();
+            if (wait > 0)
+                nanosleep(&(struct timespec){(time_t)wait, (long)((wait - floor(wait)) * 1e9)}, NULL);
+            /* half a second of silence, then the sound's first one and a half, then silence until the gate has closed */
+            const short *piece = i >= 50 && i < 200 && (i - 50 + 1) * PIECE <= n ? s + (i - 50) * PIECE : silence;
+            if (write(in, piece, sizeof silence) != (ssize_t)sizeof silence)
+                return 1;
+            if (i == 50 + last)
+                written = now();
+        }
+        double seen = atomic_load_explicit(&start_seen, memory_order_relaxed);
+        if (seen > before && seen > written)
+            ms[got++] = (seen - written) * 1e3;
+    }
+    close(in);
+    waitpid(pid, NULL, 0);
+    mosquitto_loop_stop(m, true);
+    mosquitto_destroy(m);
+    free(s);
+    if (got < TRIALS / 2) {
+        fprintf(stderr, "bench: only %d of %d sounds arrived\n", got, TRIALS);
+        return 1;
+    }
+    qsort(ms, (size_t)got, sizeof *ms, compare);
+    printf("%.2f %.2f %d\n", ms[got / 2], ms[got - 1 - got / 100], got);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "features") == 0)
+        return features();
+    if (argc > 6 && strcmp(argv[1], "latency") == 0)
+        return latency(atoi(argv[2]), argv[3], atof(argv[4]), atof(argv[5]), argv + 6);
+    fprintf(stderr, "usage: bench features | bench latency PORT FILE PREROLL_S WINDOW_S EARSHOT ARG...\n");
+    return 2;
+}
