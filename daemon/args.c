@@ -90,8 +90,8 @@ int args_int(const struct args *a, long min, long max, long *out)
 {
     const char *end;
     if (!text_int(a->value, out, &end) || *end || *out < min || *out > max) {
-        cmd_fail(EXIT_USAGE, a->argv[0], "--%s %.64s: a whole number from %ld to %ld is needed", a->flag,
-                 a->value, min, max);
+        cmd_fail(EXIT_USAGE, a->argv[0], "--%s %.64s: a whole number from %ld to %ld is needed", a->flag, a->value, min,
+                 max);
         return -1;
     }
     return 0;
@@ -101,8 +101,7 @@ int args_number(const struct args *a, double min, double max, double *out)
 {
     const char *end;
     if (!text_number(a->value, out, &end) || *end || *out < min || *out > max) {
-        cmd_fail(EXIT_USAGE, a->argv[0], "--%s %.64s: a number from %g to %g is needed", a->flag, a->value,
-                 min, max);
+        cmd_fail(EXIT_USAGE, a->argv[0], "--%s %.64s: a number from %g to %g is needed", a->flag, a->value, min, max);
         return -1;
     }
     return 0;

@@ -4,6 +4,7 @@
 
 static const struct command *const commands[] = {
     &cmd_features,
+    &cmd_config,
     NULL,
 };
 

@@ -1,5 +1,6 @@
-/* Configuration: one table (base/options.c) holds every option's section, name, type, range, default, unit and help. The INI
- * reader, --section.name=value flags, `earshot config`, conf/earshot.conf and the man page all come from it. */
+/* Configuration: one table (base/options.c) holds every option's section, name, type, range, default, unit
+ * and help. The INI reader, --section.name=value flags, `earshot config`, conf/earshot.conf and the man page
+ * all come from it. */
 #ifndef EARSHOT_CONFIG_H
 #define EARSHOT_CONFIG_H
 
@@ -13,26 +14,26 @@
 
 struct config {
     struct {
-        char device[CONFIG_TEXT];  /* "default", a name, part of one, a number; file:PATH; "-" */
-        int rate;                  /* Hz, 0: the device's own; for "-": 16000 */
-        int channels;              /* for "-": interleaved channels of the raw stream; 0: as many as `channel` needs */
-        char channel[16];          /* "mix", "1", "2", ... */
+        char device[CONFIG_TEXT]; /* "default", a name, part of one, a number; file:PATH; "-" */
+        int rate;                 /* Hz, 0: the device's own; for "-": 16000 */
+        int channels;             /* for "-": interleaved channels of the raw stream; 0: as many as `channel` needs */
+        char channel[16];         /* "mix", "1", "2", ... */
         double gain_db;
-        double latency_ms;         /* asked of PortAudio; 0: the device's own low latency */
+        double latency_ms; /* asked of PortAudio; 0: the device's own low latency */
     } input;
     struct gate_params gate;
     struct {
-        char file[CONFIG_TEXT];    /* name or path */
-        double window;             /* s, 0: what the model wants (the only other value allowed is that same one) */
-        double hop;                /* s */
+        char file[CONFIG_TEXT]; /* name or path */
+        double window;          /* s, 0: what the model wants (the only other value allowed is that same one) */
+        double hop;             /* s */
     } model;
     struct {
-        double threshold;          /* -1: each class's own from the model */
+        double threshold; /* -1: each class's own from the model */
         int confirm;
         double release, cooldown, close_ratio, late_after;
         bool unknown;
     } decision;
-    struct class_rule *rules;      /* [class NAME] sections, n_rules of them, owned */
+    struct class_rule *rules; /* [class NAME] sections, n_rules of them, owned */
     size_t n_rules;
     struct {
         bool enabled;
@@ -42,18 +43,18 @@ struct config {
         char node[64], base[CONFIG_TEXT]; /* node "": the host name; base: "earshot" */
         bool tls;
         char ca_file[CONFIG_TEXT], cert_file[CONFIG_TEXT], key_file[CONFIG_TEXT];
-        int version;               /* 0: 5 and then 3.1.1; 5; 3 */
-        int keepalive;             /* s */
-        int queue;                 /* messages held while the broker is away */
-        double level_interval;     /* s between `level` messages, 0: none */
-        double health_interval;    /* s */
+        int version;            /* 0: 5 and then 3.1.1; 5; 3 */
+        int keepalive;          /* s */
+        int queue;              /* messages held while the broker is away */
+        double level_interval;  /* s between `level` messages, 0: none */
+        double health_interval; /* s */
     } mqtt;
     struct {
-        char level[8];             /* error warn info debug */
-        char format[8];            /* auto text json journal */
+        char level[8];  /* error warn info debug */
+        char format[8]; /* auto text json journal */
     } log;
     struct {
-        char dir[CONFIG_TEXT];     /* "" : see state_dir_find */
+        char dir[CONFIG_TEXT]; /* "" : see state_dir_find */
     } state;
 };
 
@@ -61,21 +62,29 @@ struct config {
 int config_init(struct config *c, struct err *err);
 void config_free(struct config *c);
 
-/* Reads a file into c; later files and flags win. A bad line: err says file, line, what was wrong, what is allowed.
- * If `report` is not NULL all bad lines are reported there, one a line, not only the first. */
+/* Reads a file into c; later files and flags win. A bad line: err says file, line, what was wrong, what is
+ * allowed; -1 when all was read. If `report` is not NULL all bad lines and warnings (an option given twice)
+ * go there, one a line; if it is, warnings go to the log. */
 int config_read(struct config *c, const char *path, FILE *report, struct err *err);
 
 /* "section.name=value" or "class.NAME.option=value" (a flag without its two dashes). */
 int config_set(struct config *c, const char *assignment, struct err *err);
 
-/* What only the whole can tell (hop <= window, certificate with key, ...). Call when all sources were read. */
+/* Is there an option "section.name" or "class.NAME.option"? Reads up to the end or to '='. */
+bool config_is_option(const char *key);
+
+/* The rules of that class, or NULL. */
+const struct class_rule *config_find_rule(const struct config *c, const char *label);
+
+/* What only the whole can tell (hop <= window, certificate with key, ...). Call when all sources were read.
+ */
 int config_check(const struct config *c, struct err *err);
 
 void config_write(const struct config *c, FILE *out, bool comments); /* effective values as a valid file */
 void config_write_man(FILE *out);                                    /* the option list of earshot.conf(5), roff */
 
-/* Options that differ between a and b: calls fn with "section.name", old and new text and whether it can be applied while
- * the daemon runs. */
+/* Options that differ between a and b: calls fn with "section.name", old and new text and whether it can be
+ * applied while the daemon runs. */
 void config_diff(const struct config *a, const struct config *b,
                  void (*fn)(void *ctx, const char *key, const char *from, const char *to, bool reloadable), void *ctx);
 
