@@ -1,0 +1,66 @@
+/* What waits for the broker: events in their order, and the present state of each label. In memory, bounded; an outbox on disk can
+ * take its place behind these functions.
+ *
+ * Two kinds of truth meet here. An event is history: it waits until the broker has acknowledged it, however late. A label's state is
+ * the present: on a new connection each label is published as it is now, and what the waiting events would have said of it is left
+ * out, so that yesterday's alarm does not ring today.
+ *
+ * A label is ON while it is heard or tested. Real and test events are kept apart, so that the end of a test leaves a sound ON that is
+ * really there.
+ *
+ * When full, the oldest waiting update goes; where there is none, the oldest waiting start or end. Both are counted. What is with
+ * the broker (taken, not acknowledged) never goes.
+ *
+ * Any thread: one lock inside, held for no system call. Allocates in mqtt_queue_new only. */
+#ifndef EARSHOT_MQTT_QUEUE_H
+#define EARSHOT_MQTT_QUEUE_H
+
+#include "event/event.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MQTT_QUEUE_MIN 32 /* above MQTT_INFLIGHT: there is always one that may go */
+#define MQTT_INFLIGHT  20 /* messages with the broker at a time */
+
+struct mqtt_queue;
+
+struct mqtt_item {
+    struct event event;
+    bool message; /* publish the event; false: only the state that it brings */
+    int state;    /* of the event's label: 1 ON, 0 OFF, -1 nothing to publish */
+    size_t label; /* its index, where state is not -1 */
+    size_t slot;  /* for mqtt_queue_done; where message is true */
+};
+
+struct mqtt_figures {
+    size_t queued;            /* events that wait or are with the broker */
+    size_t due;               /* labels whose state is to be published */
+    uint64_t dropped_updates; /* lost because the queue was full */
+    uint64_t dropped_events;  /* starts and ends among the lost */
+};
+
+/* capacity: events, at least MQTT_QUEUE_MIN is taken. Labels are copied. NULL: no memory. */
+struct mqtt_queue *mqtt_queue_new(size_t capacity, const char *const *labels, size_t n_labels);
+void mqtt_queue_free(struct mqtt_queue *q);
+
+void mqtt_queue_put(struct mqtt_queue *q, const struct event *event);
+
+/* A connection begins: every label's state is to be published. It ended: what was taken waits again, in its old place. */
+void mqtt_queue_online(struct mqtt_queue *q);
+void mqtt_queue_offline(struct mqtt_queue *q);
+
+/* The next label whose present state is to be published; false: none. */
+bool mqtt_queue_next_state(struct mqtt_queue *q, size_t *label, bool *on);
+
+/* The next waiting event; it counts as with the broker from now on (or, with message false, is gone). false: none. */
+bool mqtt_queue_next(struct mqtt_queue *q, struct mqtt_item *item);
+void mqtt_queue_done(struct mqtt_queue *q, size_t slot);
+
+size_t mqtt_queue_labels(const struct mqtt_queue *q);
+const char *mqtt_queue_label(const struct mqtt_queue *q, size_t label);
+bool mqtt_queue_has_label(const struct mqtt_queue *q, const char *name);
+
+void mqtt_queue_figures(struct mqtt_queue *q, struct mqtt_figures *out);
+
+#endif

@@ -1,0 +1,310 @@
+#include "daemon/outputs/mqtt_session.h"
+
+#include "base/log.h"
+#include <mqtt_protocol.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CLEAR_S    3.0 /* s that retained states of old labels may take to come in */
+#define CLEAR_MOST 256 /* old states cleared in one connection: the broker's word is not trusted further */
+#define PAYLOAD    2048
+#define RESERVED                                                                                                       \
+    3 /* of MQTT_INFLIGHT, kept for settings and health, so that a backlog of events does not starve them */
+
+static int64_t utc_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Publishes with QoS 1 and watches for the acknowledgement. */
+static struct mqtt_pending *publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
+                                    bool retain)
+{
+    struct mqtt_session *s = &m->session;
+    char topic[MQTT_TOPIC];
+
+    if (s->n_pending == MQTT_INFLIGHT)
+        return NULL;
+    mqtt_topic(topic, &m->names, kind, name);
+    int mid = mqtt_link_publish(s->link, topic, payload, strlen(payload), 1, retain);
+    if (mid < 0)
+        return NULL;
+    if (!s->n_pending)
+        s->heard = mqtt_now();
+    struct mqtt_pending *p = &s->pending[s->n_pending++];
+    *p = (struct mqtt_pending){.mid = mid};
+    return p;
+}
+
+static void count(struct mqtt *m, uint64_t *counter)
+{
+    pthread_mutex_lock(&m->lock);
+    ++*counter;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void event_refused(struct mqtt *m, size_t slot, const char *id, bool test, int code, const char *reason)
+{
+    char text[160];
+
+    mqtt_queue_done(m->queue, slot);
+    count(m, &m->own.refused);
+    snprintf(text, sizeof text, "refused by broker %.80s: %.50s", m->broker, reason);
+    if (test)
+        acks_put(m->acks, id, -1, text);
+    if (m->refusal != code)
+        log_warn("mqtt: an event was %s; it and further ones are lost and counted", text);
+    m->refusal = code;
+}
+
+static void event_acked(struct mqtt *m, const struct mqtt_pending *p, int reason)
+{
+    char text[160];
+
+    if (reason >= 128) {
+        event_refused(m, p->slot, p->id, p->test, reason, mosquitto_reason_string(reason));
+        return;
+    }
+    m->refusal = 0;
+    mqtt_queue_done(m->queue, p->slot);
+    count(m, &m->own.sent);
+    snprintf(text, sizeof text, "acknowledged by broker %.80s%s", m->broker,
+             reason == MQTT_RC_NO_MATCHING_SUBSCRIBERS ? " (nobody is subscribed to it)" : "");
+    if (p->test)
+        acks_put(m->acks, p->id, 1, text);
+}
+
+static void on_acked(void *ctx, int mid, int reason)
+{
+    struct mqtt *m = ctx;
+    struct mqtt_session *s = &m->session;
+
+    if (s->goodbye && mid == s->goodbye)
+        s->goodbye = 0;
+    for (size_t i = 0; i < s->n_pending; i++) {
+        struct mqtt_pending p = s->pending[i];
+        if (p.mid != mid)
+            continue;
+        s->heard = mqtt_now();
+        s->pending[i] = s->pending[--s->n_pending];
+        if (p.event)
+            event_acked(m, &p, reason);
+        return;
+    }
+}
+
+static void reject(struct mqtt *m, const char *why)
+{
+    double now = mqtt_now();
+
+    count(m, &m->own.commands_rejected);
+    if (now - m->warned < 1 && m->warned > 0)
+        return; /* counted, and a flood of them must not become a flood of log lines */
+    m->warned = now;
+    log_warn("mqtt: command ignored: %s", why);
+}
+
+static void on_command(struct mqtt *m, const struct mosquitto_message *message)
+{
+    char name[MQTT_NAME], value[MQTT_VALUE];
+    struct err err;
+
+    if (mqtt_command(&m->names, message->topic, message->payload, (size_t)message->payloadlen, name, value, &err)) {
+        reject(m, err.text);
+        return;
+    }
+    if (message->retain) {
+        err_set(&err, "set/%s is a retained message; commands must not be retained", name);
+        reject(m, err.text);
+        return;
+    }
+    pthread_mutex_lock(&m->control_lock);
+    int rc = m->control ? m->control->set(m->control->ctx, name, value, &err) : err_set(&err, "nothing can be set");
+    pthread_mutex_unlock(&m->control_lock);
+    if (rc)
+        reject(m, err.text);
+    else
+        log_info("mqtt: set/%s %s", name, value);
+}
+
+/* A retained state of a label that this model does not have, left behind by another model. Others' payloads are left alone. */
+static void on_state(struct mqtt *m, const struct mosquitto_message *message, const char *label)
+{
+    bool on = message->payloadlen == 2 && memcmp(message->payload, "ON", 2) == 0;
+    bool off = message->payloadlen == 3 && memcmp(message->payload, "OFF", 3) == 0;
+
+    if (!message->retain || (!on && !off) || mqtt_queue_has_label(m->queue, label) || m->session.cleared >= CLEAR_MOST)
+        return;
+    m->session.cleared++;
+    mqtt_link_publish(m->session.link, message->topic, "", 0, 1, true);
+}
+
+static void on_message(void *ctx, const struct mosquitto_message *message)
+{
+    struct mqtt *m = ctx;
+    const char *label = mqtt_topic_name(&m->names, "state", message->topic);
+
+    if (label)
+        on_state(m, message, label);
+    else
+        on_command(m, message);
+}
+
+const struct mqtt_link_handler mqtt_session_handler = {.acked = on_acked, .message = on_message};
+
+void mqtt_session_begin(struct mqtt *m)
+{
+    struct mqtt_session *s = &m->session;
+    char topic[MQTT_TOPIC];
+
+    s->begun = true;
+    s->began = s->heard = mqtt_now();
+    s->listening = -1;
+    publish(m, "status", NULL, "online", true);
+    mqtt_topic(topic, &m->names, "set", "+");
+    mqtt_link_subscribe(s->link, topic, false);
+    mqtt_topic(topic, &m->names, "state", "+");
+    s->clearing = mqtt_link_subscribe(s->link, topic, true) == 0;
+    mqtt_queue_online(m->queue);
+    pthread_mutex_lock(&m->lock);
+    m->own.connects++;
+    m->health_waiting = m->have_health;
+    m->trouble[0] = '\0';
+    pthread_mutex_unlock(&m->lock);
+}
+
+static bool send_state(struct mqtt *m)
+{
+    size_t label;
+    bool on;
+
+    return mqtt_queue_next_state(m->queue, &label, &on) &&
+           publish(m, "state", mqtt_queue_label(m->queue, label), on ? "ON" : "OFF", true);
+}
+
+static bool send_event(struct mqtt *m)
+{
+    struct mqtt_item item;
+    char payload[PAYLOAD];
+
+    /* an event and its state are two messages */
+    if (m->session.n_pending + 2 > MQTT_INFLIGHT - RESERVED || !mqtt_queue_next(m->queue, &item))
+        return false;
+    if (item.message) {
+        item.event.late = mqtt_event_late(&item.event, utc_ns(), m->config.decision.late_after);
+        struct mqtt_pending *p = NULL;
+        if (event_json(&item.event, payload, sizeof payload) > 0)
+            p = publish(m, "event", NULL, payload, false);
+        if (!p && !mqtt_link_clear(m->session.link))
+            return false; /* the connection broke: it waits for the next one */
+        if (!p) {
+            event_refused(m, item.slot, item.event.id, item.event.test, -1, "too large");
+        } else {
+            p->event = true;
+            p->slot = item.slot;
+            p->test = item.event.test;
+            memcpy(p->id, item.event.id, sizeof p->id);
+        }
+    }
+    if (item.state >= 0)
+        publish(m, "state", mqtt_queue_label(m->queue, item.label), item.state ? "ON" : "OFF", true);
+    return true;
+}
+
+/* Settings, health and level tell the present: of each only the latest copy exists. */
+static void send_present(struct mqtt *m)
+{
+    struct mqtt_session *s = &m->session;
+    struct mqtt_health own;
+    char topic[MQTT_TOPIC];
+
+    pthread_mutex_lock(&m->lock);
+    struct health health = m->health;
+    bool have = m->have_health, health_waiting = m->health_waiting, level_waiting = m->level_waiting;
+    m->health_waiting = m->level_waiting = false;
+    own = m->own;
+    pthread_mutex_unlock(&m->lock);
+    if (!have)
+        return;
+
+    if (health.threshold[0] && strcmp(s->threshold, health.threshold) != 0) {
+        memcpy(s->threshold, health.threshold, sizeof s->threshold);
+        publish(m, "setting", "threshold", health.threshold, true);
+    }
+    if (s->listening != health.listening) {
+        s->listening = health.listening;
+        publish(m, "setting", "listening", health.listening ? "ON" : "OFF", true);
+    }
+    if (health_waiting) {
+        mqtt_queue_figures(m->queue, &own.queue);
+        char *text = mqtt_health_json(&health, &own, utc_ns());
+        if (text)
+            publish(m, "health", NULL, text, true);
+        free(text);
+    }
+    if (level_waiting) {
+        char *text = mqtt_level_json(&health, utc_ns());
+        mqtt_topic(topic, &m->names, "level", NULL);
+        if (text)
+            mqtt_link_publish(s->link, topic, text, strlen(text), 0, false);
+        free(text);
+    }
+}
+
+void mqtt_session_send(struct mqtt *m)
+{
+    struct mqtt_session *s = &m->session;
+
+    if (mqtt_link_clear(s->link) && s->n_pending + RESERVED <= MQTT_INFLIGHT)
+        send_present(m);
+    while (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT - RESERVED)
+        if (!send_state(m) && !send_event(m))
+            break;
+    if (s->clearing && mqtt_now() - s->began > CLEAR_S) {
+        char topic[MQTT_TOPIC];
+        mqtt_topic(topic, &m->names, "state", "+");
+        mqtt_link_unsubscribe(s->link, topic);
+        s->clearing = false;
+        if (s->cleared)
+            log_info("mqtt: cleared the states of %u labels that are no more", s->cleared);
+    }
+}
+
+bool mqtt_session_idle(struct mqtt *m)
+{
+    struct mqtt_figures f;
+
+    mqtt_queue_figures(m->queue, &f);
+    return f.queued == 0 && f.due == 0 && m->session.n_pending == 0;
+}
+
+double mqtt_session_silence(const struct mqtt *m)
+{
+    return m->session.n_pending ? mqtt_now() - m->session.heard : 0;
+}
+
+void mqtt_session_goodbye(struct mqtt *m, double deadline)
+{
+    struct mqtt_session *s = &m->session;
+    char topic[MQTT_TOPIC];
+
+    mqtt_topic(topic, &m->names, "status", NULL);
+    s->goodbye = mqtt_link_publish(s->link, topic, "offline", 7, 1, true);
+    for (double left; s->goodbye > 0 && (left = deadline - mqtt_now()) > 0;)
+        if (mqtt_link_poll(s->link, m->wake, (int)(left * 1000) + 1) != LINK_UP)
+            return;
+    /* unacknowledged: without DISCONNECT the will says the same, whenever the broker gets to it */
+    if (!s->goodbye)
+        mqtt_link_goodbye(s->link);
+}
+
+void mqtt_session_end(struct mqtt *m)
+{
+    mqtt_link_close(m->session.link);
+    m->session = (struct mqtt_session){0};
+    mqtt_queue_offline(m->queue);
+}

@@ -1,0 +1,82 @@
+/* The MQTT output's own parts: mqtt.c is the output (threads, connections), mqtt_session.c what is said on a connection. */
+#ifndef EARSHOT_MQTT_SESSION_H
+#define EARSHOT_MQTT_SESSION_H
+
+#include "daemon/outputs/acks.h"
+#include "daemon/outputs/mqtt_link.h"
+#include "daemon/outputs/mqtt_queue.h"
+#include "daemon/outputs/mqtt_topics.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct mqtt_pending {
+    int mid;
+    bool event;          /* of the queue: slot, id and test count */
+    size_t slot;
+    bool test;
+    char id[UUID_SIZE];
+};
+
+/* What one connection has told the broker so far. The owner thread's alone. */
+struct mqtt_session {
+    struct mqtt_link *link;
+    bool begun;
+    double began, heard; /* s, CLOCK_MONOTONIC; heard: last acknowledgement, or when there was nothing to acknowledge */
+    struct mqtt_pending pending[MQTT_INFLIGHT];
+    size_t n_pending;
+    int goodbye;         /* id of the message that says offline, 0: acknowledged */
+    unsigned cleared;    /* old state topics */
+    bool clearing;       /* subscribed to our own states */
+    char threshold[32];  /* as last published */
+    int listening;       /* as last published, -1: not yet */
+};
+
+struct mqtt {
+    struct output output;        /* first: what the daemon holds */
+    struct config config;        /* rules left out */
+    struct mqtt_names names;
+    char broker[CONFIG_TEXT + 8]; /* "host:port" */
+    struct mqtt_queue *queue;
+    struct acks *acks;
+    int wake;                    /* eventfd: there is something to do */
+    pthread_t thread;
+    bool locks;                  /* made */
+
+    pthread_mutex_t control_lock; /* held while the daemon is asked something */
+    const struct daemon_control *control;
+
+    pthread_mutex_t lock;        /* guards from here ... */
+    struct health health;
+    bool have_health, health_waiting, level_waiting;
+    double health_time, level_time; /* s, CLOCK_MONOTONIC: when they were last due */
+    struct mqtt_health own;
+    uint64_t drops_logged;
+    char trouble[200];           /* why it is not connected, "" while it is */
+    bool opening;                /* in the blocking part of a connection */
+    double deadline;             /* s, CLOCK_MONOTONIC, of a stop; 0: not stopping */
+    bool abandoned;              /* stop did not wait any longer: the thread frees everything */
+    bool finished;               /* the thread is done with everything */
+                                 /* ... to here */
+    struct mqtt_session session;
+    double warned;               /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
+    int refusal;                 /* last reason for which the broker refused an event; owner thread */
+};
+
+double mqtt_now(void); /* s, CLOCK_MONOTONIC */
+
+extern const struct mqtt_link_handler mqtt_session_handler; /* but for its ctx: a struct mqtt */
+
+/* The connection stands: status, subscriptions; everything that is retained is to be published. */
+void mqtt_session_begin(struct mqtt *m);
+/* Sends what waits, as far as the broker takes it. */
+void mqtt_session_send(struct mqtt *m);
+/* Nothing waits and nothing is unacknowledged. */
+bool mqtt_session_idle(struct mqtt *m);
+/* s since the broker should have acknowledged something. */
+double mqtt_session_silence(const struct mqtt *m);
+/* Status offline, DISCONNECT; waits for the acknowledgement until `deadline`. */
+void mqtt_session_goodbye(struct mqtt *m, double deadline);
+/* The connection is gone: what was unacknowledged waits again. */
+void mqtt_session_end(struct mqtt *m);
+
+#endif
