@@ -103,10 +103,10 @@ static int ready_feature(struct job *job, size_t samples, struct err *err)
     return job->f ? 0 : -1;
 }
 
-static double now_s(void)
+static double cpu_s(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -128,9 +128,9 @@ static int add_matrix(struct job *job, const float *x, size_t n, size_t *items, 
     feature_shape(job->f, n, &rows, &cols);
     if (grow(&job->out, &job->out_room, rows * cols, err) < 0)
         return -1;
-    double before = now_s();
+    double before = cpu_s();
     feature_do(job->f, x, n, job->out);
-    job->spent_s += now_s() - before;
+    job->spent_s += cpu_s() - before;
     job->audio_s += (double)n / feature_rate(job->f);
     if (!job->output)
         return 0;
@@ -347,7 +347,7 @@ static int do_files(struct job *job)
         code = cmd_fail(EXIT_FAILED, "features", "%s: %s", job->index, strerror(errno));
     job->csv = NULL;
     if (job->timing && job->audio_s > 0)
-        printf("%s: %.3f ms per second of audio\n", job->feature, 1e3 * job->spent_s / job->audio_s);
+        printf("%s: %.3f ms of CPU time per second of audio\n", job->feature, 1e3 * job->spent_s / job->audio_s);
     return code;
 }
 
@@ -395,7 +395,7 @@ const struct command cmd_features = {
         "      --list FILE      files to read, one a line, besides those that are named; - is standard input\n"
         "      --index FILE     CSV: file, first row or window in the array, count\n"
         "      --resample HOW   fast (as the daemon does it), medium or best\n"
-        "      --time           print the time that the feature takes; --output may be left out\n"
+        "      --time           print the CPU time that the feature takes; --output may be left out\n"
         "\n"
         "A file that cannot be read is named on stderr and left out; the exit code is 1 then.\n",
     .run = run,
