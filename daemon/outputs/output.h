@@ -7,6 +7,8 @@
 #include "base/config.h"
 #include "event/event.h"
 
+#include <stdatomic.h>
+
 /* An output's own figures. */
 struct output_counters {
     const char *name;
@@ -78,8 +80,9 @@ struct output_report {
 };
 
 /* Sends a start and an end marked test, of a sound of one second, through the outputs and waits up to timeout_s for each one's
- * word. reports: n of them. Returns how many failed. Takes about a second: never on an output's or the worker's thread. */
+ * word. reports: n of them. Returns how many failed. Takes about a second: never on an output's or the worker's thread. Where
+ * `cancel` (may be NULL) turns true it sends the end at once and returns. */
 size_t output_test(struct output *const *outputs, size_t n, const char *label, const char *model, double timeout_s,
-                   struct output_report *reports);
+                   const atomic_bool *cancel, struct output_report *reports);
 
 #endif

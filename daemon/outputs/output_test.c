@@ -60,7 +60,7 @@ static bool look(struct output *o, const char *id, struct output_report *r, int6
 }
 
 size_t output_test(struct output *const *outputs, size_t n, const char *label, const char *model, double timeout_s,
-                   struct output_report *reports)
+                   const atomic_bool *cancel, struct output_report *reports)
 {
     const struct timespec nap = {.tv_nsec = POLL_NS};
     size_t failed = 0, open = n;
@@ -80,7 +80,10 @@ size_t output_test(struct output *const *outputs, size_t n, const char *label, c
         for (size_t i = 0; i < n; i++)
             if (reports[i].ms < 0 && look(outputs[i], id, &reports[i], since))
                 open--;
-        if (ended || t < SOUND_S)
+        bool cancelled = cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+        if (cancelled)
+            timeout_s = 0;
+        if (ended || (t < SOUND_S && !cancelled))
             continue;
         compose_end(&e);
         for (size_t i = 0; i < n; i++)
