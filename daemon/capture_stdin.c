@@ -147,7 +147,8 @@ static int check(const struct config *config, unsigned *rate, unsigned *channels
     if (channel >= (int)*channels)
         return err_set(err, "stdin has %u channel%s; [input] channel = %s is not among them", *channels,
                        *channels == 1 ? "" : "s", config->input.channel);
-    if (fcntl(STDIN_FILENO, F_GETFD) < 0)
+    int mode = fcntl(STDIN_FILENO, F_GETFL); /* one that was closed is open for writing: see cmdline.c */
+    if (mode < 0 || (mode & O_ACCMODE) == O_WRONLY)
         return err_set(err, "stdin is closed: raw s16le audio was to come from it");
     if (isatty(STDIN_FILENO))
         return err_set(err, "stdin is a terminal: pipe raw s16le audio into it, as ffmpeg -f s16le - does");
