@@ -23,10 +23,11 @@ struct command {
     const char *name;
     const char *summary; /* one line, for the list */
     const char *usage;   /* all of --help, first line "usage: earshot NAME ..." */
-    bool raw_config;     /* leaves reading the configuration to run: it must work with a bad one */
-    bool input_flags;    /* takes --input, --model, --rate, --channels: short for --input.device=, --model.file=, ... */
-    /* argv[0] is the sub-command's name, the rest is for args_next (daemon/args.h). Returns an exit code; prints its own errors through cmd_fail. */
+    /* argv[0] is the sub-command's name, the rest is for args_next (daemon/args.h). Returns an exit code; prints its own
+     * errors through cmd_fail. */
     int (*run)(struct cmd_context *cx, int argc, char **argv);
+    bool raw_config;  /* leaves reading the configuration to run: it must work with a bad one */
+    bool input_flags; /* takes --input, --model, --rate, --channels: short for --input.device=, --model.file=, ... */
 };
 
 extern const struct command cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config, cmd_features,

@@ -229,7 +229,7 @@ bool config_is_option(const char *key)
 {
     struct config scratch = {0};
     long rule;
-    bool found = locate(&scratch, key, strlen(key), &rule, NULL) != NULL;
+    bool found = locate(&scratch, key, strcspn(key, "="), &rule, NULL) != NULL;
     config_free(&scratch);
     return found;
 }

@@ -167,9 +167,10 @@ static int parse_number(const struct option *o, void *base, const char *text, st
         return refuse(o, "not a number", err);
     if (!apply_unit(o, end, &value)) {
         char what[128];
+        end += strspn(end, " \t");
         if (*end == ',')
             snprintf(what, sizeof what, "not a number (the decimal sign is a point)");
-        else if (*end == '#' || strstr(end, " #"))
+        else if (strchr(end, '#'))
             snprintf(what, sizeof what, "not a number (a comment behind a value begins with \" ;\")");
         else
             snprintf(what, sizeof what, "\"%.32s\" behind the number is not understood", end);

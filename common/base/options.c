@@ -67,7 +67,7 @@ const struct option options[] = {
     {"gate", "hysteresis", OPTION_NUMBER, AT(gate.hysteresis_db), 0, 40, "dB", NULL, "6 dB", true,
      "The gate closes this far below the level that opens it."},
     {"gate", "hold", OPTION_NUMBER, AT(gate.hold_s), 0, 60, "s", NULL, "0.5 s", true,
-     "... once it has been quieter than that for this long."},
+     "It has to be quieter than that for this long before the gate closes."},
     {"gate", "preroll", OPTION_NUMBER, AT(gate.preroll_s), 0, 5, "s", NULL, "0.25 s", true,
      "Audio from before the opening that belongs to the sound."},
     {"gate", "min_duration", OPTION_NUMBER, AT(gate.min_duration_s), 0, 10, "s", NULL, "0.05 s", true,
