@@ -9,6 +9,7 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -65,14 +66,17 @@ static double seconds(const struct event *e)
     return (double)(e->end_ns - e->start_ns) * 1e-9;
 }
 
-/* "dog_bark 0.83 -21 dBFS", and of an end its length. */
+/* "dog_bark 0.83 -21 dBFS", and of an end its length. A test event has no level. */
 static void sentence(const struct event *e, char *out, size_t size)
 {
+    char ended[40] = "", level[24] = "";
+
     if (e->type == EVENT_END)
-        snprintf(out, size, "%s ended after %.1f s, %.2f %.0f dBFS%s%s", e->label, seconds(e), (double)e->score,
-                 (double)e->rms_dbfs, e->lost_frames ? "  (audio was lost)" : "", remark(e));
-    else
-        snprintf(out, size, "%s %.2f %.0f dBFS%s", e->label, (double)e->score, (double)e->rms_dbfs, remark(e));
+        snprintf(ended, sizeof ended, " ended after %.1f s,", seconds(e));
+    if (isfinite(e->rms_dbfs))
+        snprintf(level, sizeof level, " %.0f dBFS", (double)e->rms_dbfs);
+    snprintf(out, size, "%s%s %.2f%s%s%s", e->label, ended, (double)e->score, level,
+             e->lost_frames ? "  (audio was lost)" : "", remark(e));
 }
 
 static int write_all(const char *text, size_t n)
@@ -169,11 +173,21 @@ static void journal_free(struct journal *j)
     free(j);
 }
 
+/* Has stop given us up? What is left is not written then: it was counted and logged. */
+static bool given_up(struct journal *j, bool finished)
+{
+    pthread_mutex_lock(&j->fate);
+    j->finished = finished;
+    bool abandoned = j->abandoned;
+    pthread_mutex_unlock(&j->fate);
+    return abandoned;
+}
+
 static void *run(void *arg)
 {
     struct journal *j = arg;
 
-    for (;;) {
+    while (!given_up(j, false)) {
         const struct event *e = ring_peek(j->ring);
         if (e) {
             tell(j, e);
@@ -184,11 +198,7 @@ static void *run(void *arg)
             sem_wait(&j->filled);
         }
     }
-    pthread_mutex_lock(&j->fate);
-    j->finished = true;
-    bool abandoned = j->abandoned;
-    pthread_mutex_unlock(&j->fate);
-    if (abandoned)
+    if (given_up(j, true))
         journal_free(j);
     return NULL;
 }

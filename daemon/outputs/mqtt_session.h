@@ -1,4 +1,5 @@
-/* The MQTT output's own parts: mqtt.c is the output (threads, connections), mqtt_session.c what is said on a connection. */
+/* The MQTT output's own parts: mqtt.c is the output, mqtt_owner.c the thread that connects, mqtt_session.c what is said on a
+ * connection. */
 #ifndef EARSHOT_MQTT_SESSION_H
 #define EARSHOT_MQTT_SESSION_H
 
@@ -63,6 +64,10 @@ struct mqtt {
 };
 
 double mqtt_now(void); /* s, CLOCK_MONOTONIC */
+
+void *mqtt_owner(void *m); /* the thread; frees m at its end if it was abandoned */
+void mqtt_free(struct mqtt *m);
+size_t mqtt_queued(struct mqtt *m);
 
 extern const struct mqtt_link_handler mqtt_session_handler; /* but for its ctx: a struct mqtt */
 

@@ -1,5 +1,6 @@
 #include "daemon/outputs/output.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,8 @@ static void compose(struct event *e, const char *label, const char *model)
                         .end_ns = utc,
                         .segments = 1,
                         .notify = true,
+                        .peak_dbfs = NAN, /* nothing was heard */
+                        .rms_dbfs = NAN,
                         .test = true};
     uuid7(e->id, utc);
     uuid7(e->event_id, utc);
