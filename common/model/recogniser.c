@@ -1,0 +1,139 @@
+#include "model/recogniser.h"
+
+#include "features/features.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct recogniser {
+    struct model *model;
+    struct feature *feature;
+    struct decision *decision;
+    size_t window; /* samples */
+    float *padded; /* [window] */
+    float *matrix; /* what the feature gives and the graph takes */
+    float *scores; /* [n_labels] */
+};
+
+/* The rate is one of the feature's parameters, and the length of a window in samples depends on it. */
+static int window_samples(const struct model_info *info, size_t *out, struct err *err)
+{
+    struct feature *probe = feature_new(info->feature, info->feature_params, info->n_feature_params, 1, err);
+
+    if (!probe)
+        return -1;
+    double n = round(info->window_s * feature_rate(probe));
+    feature_free(probe);
+    if (!(n >= 1 && n <= INT32_MAX))
+        return err_set(err, "earshot.window_s is %g, which makes no window", info->window_s);
+    *out = (size_t)n;
+    return 0;
+}
+
+static int make_feature(struct recogniser *r, const struct model_info *info, struct err *err)
+{
+    size_t rows, cols;
+
+    if (window_samples(info, &r->window, err) < 0)
+        return -1;
+    r->feature = feature_new(info->feature, info->feature_params, info->n_feature_params, r->window, err);
+    if (!r->feature)
+        return -1;
+    feature_shape(r->feature, r->window, &rows, &cols);
+    if (rows != info->rows || cols != info->cols)
+        return err_set(err, "feature %s gives %zu x %zu for a window of %g s, the graph takes %zu x %zu", info->feature,
+                       rows, cols, info->window_s, info->rows, info->cols);
+    r->padded = calloc(r->window, sizeof *r->padded);
+    r->matrix = calloc(rows * cols, sizeof *r->matrix);
+    r->scores = calloc(info->n_labels, sizeof *r->scores);
+    if (!r->padded || !r->matrix || !r->scores)
+        return err_set(err, "no memory for a window of %zu samples", r->window);
+    return 0;
+}
+
+struct recogniser *recogniser_new(const char *model_path, const struct decision_params *decision, struct err *err)
+{
+    struct recogniser *r = calloc(1, sizeof *r);
+
+    if (!r) {
+        err_set(err, "no memory");
+        return NULL;
+    }
+    r->model = model_load(model_path, err);
+    if (!r->model)
+        goto fail;
+    const struct model_info *info = model_info(r->model);
+    if (make_feature(r, info, err) < 0) {
+        err_prefix(err, "%s: ", model_path);
+        goto fail;
+    }
+    r->decision = decision_new(decision, info->labels, info->thresholds, info->n_labels, info->name, err);
+    if (!r->decision) {
+        err_prefix(err, "%s: ", model_path);
+        goto fail;
+    }
+    return r;
+
+fail:
+    recogniser_free(r);
+    return NULL;
+}
+
+void recogniser_free(struct recogniser *r)
+{
+    if (!r)
+        return;
+    decision_free(r->decision);
+    feature_free(r->feature);
+    model_free(r->model);
+    free(r->padded);
+    free(r->matrix);
+    free(r->scores);
+    free(r);
+}
+
+const struct model_info *recogniser_model(const struct recogniser *r)
+{
+    return model_info(r->model);
+}
+
+unsigned recogniser_rate(const struct recogniser *r)
+{
+    return feature_rate(r->feature);
+}
+
+double recogniser_window_s(const struct recogniser *r)
+{
+    return model_info(r->model)->window_s;
+}
+
+struct decision *recogniser_decision(struct recogniser *r)
+{
+    return r->decision;
+}
+
+const float *recogniser_scores(struct recogniser *r, const float *x, size_t n)
+{
+    if (n < r->window) {
+        memcpy(r->padded, x, n * sizeof *x);
+        memset(r->padded + n, 0, (r->window - n) * sizeof *x);
+        x = r->padded;
+    }
+    feature_do(r->feature, x, r->window, r->matrix);
+    model_run(r->model, r->matrix, r->scores, NULL);
+    return r->scores;
+}
+
+const float *recogniser_do(struct recogniser *r, const struct window *w, event_sink *sink, void *ctx)
+{
+    const float *scores = w->info.empty ? NULL : recogniser_scores(r, w->samples, r->window);
+
+    decision_do(r->decision, &w->info, scores, sink, ctx);
+    return scores;
+}
+
+void recogniser_finish(struct recogniser *r, event_sink *sink, void *ctx)
+{
+    decision_finish(r->decision, sink, ctx);
+}
