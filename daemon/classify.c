@@ -1,0 +1,275 @@
+#include "daemon/classify.h"
+
+#include "daemon/sound.h"
+#include "model/recogniser.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SILENCE_DBFS (-70.0)
+enum { BLOCK = 4096 };
+
+/* One model listening to one file. */
+struct ear {
+    struct recogniser *recogniser;
+    struct analysis *gated, *whole; /* whole: NULL where the gate is always open: then one pass serves both */
+    size_t window;                  /* samples */
+    double *sum;                    /* [n_labels] */
+    float *mean;
+    uint64_t windows;
+    bool loud; /* sum holds loud windows; false: silent ones, for want of others */
+    struct event *events;
+    size_t n_events, room;
+    bool no_memory;
+};
+
+struct classifier {
+    struct classify_params params;
+    struct ear *ears;
+    struct verdict *verdicts;
+    size_t n;
+    struct classification result;
+    float block[BLOCK];
+};
+
+static void keep_event(void *ctx, const struct event *event)
+{
+    struct ear *e = ctx;
+    bool unwanted = strcmp(event->label, "unknown") == 0 && !event->notify;
+
+    if (event->type != EVENT_END || unwanted)
+        return;
+    if (e->n_events == e->room) {
+        size_t room = e->room ? 2 * e->room : 16;
+        struct event *more = realloc(e->events, room * sizeof *more);
+        if (!more) {
+            e->no_memory = true;
+            return;
+        }
+        e->events = more;
+        e->room = room;
+    }
+    e->events[e->n_events++] = *event;
+}
+
+static bool is_silent(const struct window *w)
+{
+    double energy = 0;
+
+    for (uint32_t i = 0; i < w->info.valid; i++)
+        energy += (double)w->samples[i] * w->samples[i];
+    return energy < w->info.valid * pow(10, SILENCE_DBFS / 10);
+}
+
+static void add_scores(struct ear *e, const struct window *w, const float *scores)
+{
+    bool silent = is_silent(w);
+    size_t n = recogniser_model(e->recogniser)->n_labels;
+
+    if (silent && e->loud)
+        return;
+    if (!silent && !e->loud) {
+        e->loud = true;
+        e->windows = 0;
+        memset(e->sum, 0, n * sizeof *e->sum);
+    }
+    for (size_t i = 0; i < n; i++)
+        e->sum[i] += scores[i];
+    e->windows++;
+}
+
+static void hear_whole(void *ctx, const struct window *w)
+{
+    struct ear *e = ctx;
+
+    if (!w->info.empty && !(e->loud && is_silent(w)))
+        add_scores(e, w, recogniser_scores(e->recogniser, w->samples, e->window));
+}
+
+static void hear_gated(void *ctx, const struct window *w)
+{
+    struct ear *e = ctx;
+    const float *scores = recogniser_do(e->recogniser, w, keep_event, e);
+
+    if (!e->whole && scores)
+        add_scores(e, w, scores);
+}
+
+static void ear_close(struct ear *e)
+{
+    analysis_free(e->gated);
+    analysis_free(e->whole);
+    e->gated = e->whole = NULL;
+}
+
+/* Ready for a new file. */
+static int ear_open(struct ear *e, const struct classify_params *p, const char *path, unsigned rate, struct err *err)
+{
+    struct analysis_params a = {.device_rate = rate,
+                                .model_rate = recogniser_rate(e->recogniser),
+                                .window_s = recogniser_window_s(e->recogniser),
+                                .hop_s = p->hop_s,
+                                .gate = p->gate,
+                                .no_gate = p->no_gate};
+
+    e->windows = 0;
+    e->loud = false;
+    e->n_events = 0;
+    memset(e->sum, 0, recogniser_model(e->recogniser)->n_labels * sizeof *e->sum);
+    decision_set_source(recogniser_decision(e->recogniser), path);
+    e->gated = analysis_new(&a, NULL, hear_gated, e, err);
+    if (!e->gated)
+        return -1;
+    e->window = analysis_window_samples(e->gated);
+    if (!p->no_gate) {
+        a.no_gate = true;
+        e->whole = analysis_new(&a, NULL, hear_whole, e, err);
+        if (!e->whole)
+            return -1;
+    }
+    return 0;
+}
+
+static void ear_do(struct ear *e, const float *x, size_t n)
+{
+    analysis_do(e->gated, x, n);
+    analysis_set_busy(e->gated, decision_busy(recogniser_decision(e->recogniser)));
+    if (e->whole)
+        analysis_do(e->whole, x, n);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct event *x = a, *y = b;
+
+    if (x->start_position != y->start_position)
+        return x->start_position < y->start_position ? -1 : 1;
+    return strcmp(x->id, y->id); /* as they were told */
+}
+
+static void ear_finish(struct ear *e, struct verdict *out)
+{
+    analysis_flush(e->gated);
+    recogniser_finish(e->recogniser, keep_event, e);
+    if (e->whole)
+        analysis_flush(e->whole);
+
+    const struct model_info *info = recogniser_model(e->recogniser);
+    for (size_t i = 0; i < info->n_labels; i++)
+        e->mean[i] = e->windows ? (float)(e->sum[i] / (double)e->windows) : 0;
+    if (e->n_events)
+        qsort(e->events, e->n_events, sizeof *e->events, by_start);
+    *out = (struct verdict){.model = info, .mean = e->mean, .events = e->events, .n_events = e->n_events};
+}
+
+static int ear_new(struct ear *e, const struct classify_params *p, const char *model_path, struct err *err)
+{
+    e->recogniser = recogniser_new(model_path, &p->decision, err);
+    if (!e->recogniser)
+        return -1;
+    size_t n = recogniser_model(e->recogniser)->n_labels;
+    e->sum = calloc(n, sizeof *e->sum);
+    e->mean = calloc(n, sizeof *e->mean);
+    if (!e->sum || !e->mean)
+        return err_set(err, "%s: no memory", model_path);
+    return 0;
+}
+
+struct classifier *classifier_new(const struct classify_params *params, const char *const *model_paths, size_t n_models,
+                                  struct err *err)
+{
+    struct classifier *c = calloc(1, sizeof *c);
+
+    if (!c) {
+        err_set(err, "no memory");
+        return NULL;
+    }
+    c->params = *params;
+    c->ears = calloc(n_models, sizeof *c->ears);
+    c->verdicts = calloc(n_models, sizeof *c->verdicts);
+    if (!c->ears || !c->verdicts) {
+        err_set(err, "no memory");
+        goto fail;
+    }
+    c->n = n_models;
+    for (size_t i = 0; i < n_models; i++)
+        if (ear_new(&c->ears[i], params, model_paths[i], err) < 0)
+            goto fail;
+    return c;
+
+fail:
+    classifier_free(c);
+    return NULL;
+}
+
+void classifier_free(struct classifier *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n; i++) {
+        ear_close(&c->ears[i]);
+        recogniser_free(c->ears[i].recogniser);
+        free(c->ears[i].sum);
+        free(c->ears[i].mean);
+        free(c->ears[i].events);
+    }
+    free(c->ears);
+    free(c->verdicts);
+    free(c);
+}
+
+/* Returns the frames heard, -1 with err where nothing could be. `broken`, with err, when the end was not the end. */
+static int64_t listen(struct classifier *c, struct sound *s, classify_progress *progress, void *ctx, bool *broken,
+                      struct err *err)
+{
+    int64_t frames = 0;
+    long n;
+
+    while ((n = sound_read(s, c->block, BLOCK, err)) > 0) {
+        frames += n;
+        for (size_t i = 0; i < c->n; i++)
+            ear_do(&c->ears[i], c->block, (size_t)n);
+        if (progress)
+            progress(ctx, (double)n / sound_rate(s));
+    }
+    *broken = n < 0;
+    for (size_t i = 0; i < c->n; i++)
+        ear_finish(&c->ears[i], &c->verdicts[i]);
+    return n < 0 && frames == 0 ? -1 : frames;
+}
+
+const struct classification *classifier_do(struct classifier *c, const char *path, classify_progress *progress,
+                                           void *ctx, struct err *err)
+{
+    struct sound *s = sound_open(path, err);
+    const struct classification *result = NULL;
+    bool broken;
+
+    if (!s)
+        return NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        c->ears[i].no_memory = false;
+        if (ear_open(&c->ears[i], &c->params, path, sound_rate(s), err) < 0) {
+            err_prefix(err, "%s: ", path);
+            goto done;
+        }
+    }
+    int64_t frames = listen(c, s, progress, ctx, &broken, err);
+    if (frames < 0)
+        goto done;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->ears[i].no_memory) {
+            err_set(err, "%s: no memory for its events", path);
+            goto done;
+        }
+    c->result = (struct classification){
+        .duration_s = (double)frames / sound_rate(s), .broken = broken, .verdicts = c->verdicts, .n_verdicts = c->n};
+    result = &c->result;
+
+done:
+    for (size_t i = 0; i < c->n; i++)
+        ear_close(&c->ears[i]);
+    sound_close(s);
+    return result;
+}

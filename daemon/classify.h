@@ -1,0 +1,53 @@
+/* Recorded sounds through the very path that the microphone takes: analysis, features, model, decision. `earshot classify` and
+ * whoever else wants to know what a file holds. */
+#ifndef EARSHOT_CLASSIFY_H
+#define EARSHOT_CLASSIFY_H
+
+#include "audio/analysis.h"
+#include "base/err.h"
+#include "event/event.h"
+#include "model/decision.h"
+#include "model/model.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct classify_params {
+    struct gate_params gate;
+    bool no_gate; /* events from a gate that is always open */
+    double hop_s;
+    struct decision_params decision;
+};
+
+/* What one model made of one file. */
+struct verdict {
+    const struct model_info *model;
+    /* [n_labels], mean scores over the windows every hop from sample 0, the tail padded with zeros; windows under -70 dBFS RMS left
+     * out unless all are. Whatever the gate does. */
+    const float *mean;
+    const struct event *events; /* all of type end, by their start; `unknown` only where decision.unknown asks for it */
+    size_t n_events;
+};
+
+struct classification {
+    double duration_s; /* of what could be read */
+    bool broken;       /* the file ended in an error; what came before it was classified */
+    const struct verdict *verdicts;
+    size_t n_verdicts;
+};
+
+struct classifier;
+
+/* One for each thread. model_paths: files, as model_find gives them. */
+struct classifier *classifier_new(const struct classify_params *params, const char *const *model_paths, size_t n_models,
+                                  struct err *err);
+void classifier_free(struct classifier *c);
+
+/* Called now and then with the seconds of sound read since the last call. */
+typedef void classify_progress(void *ctx, double seconds);
+
+/* Streams the file: memory does not grow with its length, but for the events in it. The result is the classifier's, until
+ * the next call. NULL: the file cannot be read. With `broken`, err is filled as well. */
+const struct classification *classifier_do(struct classifier *c, const char *path, classify_progress *progress,
+                                           void *ctx, struct err *err);
+
+#endif

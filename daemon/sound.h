@@ -1,0 +1,19 @@
+/* A recorded sound as a stream of mono samples, whoever can read it: libsndfile, else ffmpeg. */
+#ifndef EARSHOT_SOUND_H
+#define EARSHOT_SOUND_H
+
+#include "base/err.h"
+#include <stddef.h>
+
+struct sound;
+
+/* Error texts begin with the path. Any thread. */
+struct sound *sound_open(const char *path, struct err *err);
+void sound_close(struct sound *s);
+unsigned sound_rate(const struct sound *s); /* Hz */
+
+/* The mean of all channels. Returns the frames read, 0 at the end, -1 with err on a broken file (frames before the break were
+ * given). */
+long sound_read(struct sound *s, float *out, size_t frames, struct err *err);
+
+#endif
