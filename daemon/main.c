@@ -6,6 +6,7 @@ static const struct command *const commands[] = {
     &cmd_features,
     &cmd_config,
     &cmd_devices,
+    &cmd_test,
     NULL,
 };
 

@@ -459,7 +459,7 @@ static void test_test_event(void **state)
         o[i] = &f[i].output;
     }
     double before = now();
-    assert_int_equal(output_test(o, 3, "siren", "m", 1.2, r), 2);
+    assert_int_equal(output_test(o, 3, "siren", "m", 1.2, NULL, r), 2);
     assert_true(now() - before > 1.1);
     assert_true(r[0].ok && r[0].ms >= 0 && r[0].ms < 500);
     assert_false(r[1].ok); /* never answers: its word of why not is kept */
