@@ -49,4 +49,10 @@ void model_run(struct model *m, const float *features, float *scores, float *emb
  * PREFIX/share/earshot/models; the error lists where it looked and what is there. */
 int model_find(const char *name_or_path, char *path, size_t size, struct err *err);
 
+/* Calls fn for every model that model_find finds by name, folder by folder and sorted within each; one that an earlier folder
+ * hides is left out. Returns how many. */
+size_t model_each(void (*fn)(void *ctx, const char *name, const char *path), void *ctx);
+/* The folders that are searched, ", " between them. */
+void model_folders(char *text, size_t size);
+
 #endif
