@@ -1,4 +1,5 @@
 #include "base/config_private.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static void write_comment(FILE *out, const char *text)
 static bool fits(const struct option *o, const char *text)
 {
     return strlen(o->name) + strlen(text) + 5 <= CONFIG_MAX_LINE && !strstr(text, " ;") && !strstr(text, "\t;") &&
-           text[0] != ';';
+           text[0] != ';' && text_is_utf8(text, strlen(text));
 }
 
 static void write_value(FILE *out, const struct option *o, const char *text, bool off)
