@@ -1,4 +1,10 @@
-/* Sample-rate conversion (libsamplerate), streaming, mono. Equal rates are passed through. */
+/* Sample-rate conversion (libsamplerate), streaming, mono, without delay. Equal rates are passed through.
+ *
+ * Measured (tests/test_resample.c), as parts of the Nyquist frequency of the lower rate:
+ *            flat within 0.1 dB to   -3 dB at   from 1.0 on at most
+ *   FAST     0.70                    0.80        -95 dB
+ *   MEDIUM   0.86                    0.90        -90 dB
+ *   BEST     0.93                    0.96       -115 dB  */
 #ifndef EARSHOT_RESAMPLE_H
 #define EARSHOT_RESAMPLE_H
 
