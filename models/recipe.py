@@ -1,0 +1,85 @@
+"""What the recipes share: audio files, features from the program, metadata of a model."""
+import csv, ctypes, pathlib, subprocess, tempfile
+import numpy as np
+import onnx
+
+WAV, FLAC, PCM16 = 0x10000, 0x170000, 0x2
+SHARED_NAMES = {"dog": "dog_bark", "engine": "engine_idling"}  # one slug for what two data sets name differently
+
+# Every parameter of the features, as metadata names them: a model must not change when the program's defaults do.
+LOGMEL = {"sample_rate": 16000, "sample_scale": 1, "frames": 96, "pooling": "none", "layout": "frames_bands", "window": 400,
+          "window_symmetry": "periodic", "window_place": "start", "hop": 160, "fft_size": 512, "centre": "false",
+          "pad_mode": "constant", "spectrum": "magnitude", "mel_bands": 64, "fmin": 125, "fmax": 7500, "mel_scale": "htk",
+          "mel_triangles": "mel", "mel_norm": "none", "skip_dc": "true", "skip_nyquist": "false", "pre_emphasis": 0,
+          "log": "ln", "log_offset": 0.001, "log_amin": 0, "top_db": 0, "scale": 0.4, "shift": 1.2}
+MFCC40 = {"sample_rate": 22050, "sample_scale": 1, "frames": 0, "pooling": "mean", "layout": "frames_bands", "window": 2048,
+          "window_symmetry": "periodic", "window_place": "centre", "hop": 512, "fft_size": 2048, "centre": "true",
+          "pad_mode": "constant", "spectrum": "power", "mel_bands": 128, "fmin": 0, "fmax": 0, "mel_scale": "slaney",
+          "mel_triangles": "hz", "mel_norm": "slaney", "skip_dc": "false", "skip_nyquist": "false", "pre_emphasis": 0,
+          "log": "db", "log_offset": 0, "log_amin": 1e-10, "top_db": 80, "scale": 1, "shift": 0, "n_mfcc": 40}
+
+
+class SfInfo(ctypes.Structure):
+    _fields_ = [("frames", ctypes.c_int64)] + [(n, ctypes.c_int) for n in ("rate", "channels", "format", "sections", "seekable")]
+
+
+def sndfile():
+    lib = ctypes.CDLL("libsndfile.so.1")
+    lib.sf_open.restype = ctypes.c_void_p
+    lib.sf_readf_float.restype = lib.sf_writef_float.restype = ctypes.c_int64
+    return lib
+
+
+def read_audio(path):
+    """(mono float32 samples, rate)"""
+    lib, info = sndfile(), SfInfo()
+    h = lib.sf_open(str(path).encode(), 0x10, ctypes.byref(info))
+    if not h:
+        raise OSError(f"{path}: libsndfile cannot read it")
+    x = np.zeros((info.frames, info.channels), np.float32)
+    n = lib.sf_readf_float(ctypes.c_void_p(h), ctypes.c_void_p(x.ctypes.data), ctypes.c_int64(info.frames))
+    lib.sf_close(ctypes.c_void_p(h))
+    return x[:n].mean(1), info.rate
+
+
+def write_audio(path, x, rate):
+    """Mono, 16 bit, FLAC or WAV by the name's ending. What exceeds full scale is clipped."""
+    kind = FLAC if str(path).endswith(".flac") else WAV
+    lib, info = sndfile(), SfInfo(rate=rate, channels=1, format=kind | PCM16)
+    h = lib.sf_open(str(path).encode(), 0x20, ctypes.byref(info))
+    if not h:
+        raise OSError(f"{path}: libsndfile cannot write it")
+    x = np.clip(x, -1, 1 - 2 ** -15).astype(np.float32)
+    lib.sf_writef_float(ctypes.c_void_p(h), ctypes.c_void_p(x.ctypes.data), ctypes.c_int64(len(x)))
+    lib.sf_close(ctypes.c_void_p(h))
+
+
+def extract(earshot, feature, params, paths, window_s=None):
+    """What the program computes of each file: a list of arrays, [rows, columns], or [windows, rows, columns] with window_s."""
+    with tempfile.TemporaryDirectory() as folder:
+        files, out, index = (pathlib.Path(folder) / n for n in ("files", "out.npy", "index.csv"))
+        files.write_text("\n".join(map(str, paths)) + "\n")
+        given = [word for k, v in params.items() for word in ("--param", f"{k}={v}")]
+        window = ["--window", str(window_s)] if window_s else []
+        subprocess.run([earshot, "features", "--feature", feature, *given, *window, "--list", files, "--index", index,
+                        "--output", out], check=True)
+        x = np.load(out)
+        spans = {r["file"]: (int(r["first"]), int(r["count"])) for r in csv.DictReader(open(index))}
+    return [x[a:a + n] for a, n in (spans[str(p)] for p in paths)]
+
+
+def freesound_ids(row):
+    """Ids of the recordings that a clip of ESC-50, UrbanSound8K or Kitchen20 was cut from: on one side of a split only."""
+    if row["dataset"] not in ("esc50", "us8k", "kitchen20"):
+        return set()
+    parts = pathlib.Path(row["path"]).stem.split("-")
+    return {parts[0] if row["dataset"] == "us8k" else parts[1]}
+
+
+def add_metadata(path, feature, params, keys):
+    """Writes what earshot must know beyond the graph into the file's metadata_props."""
+    model = onnx.load(str(path))
+    everything = {"feature": feature, **{f"feature.{k}": str(v) for k, v in params.items()}, **keys}
+    onnx.helper.set_model_props(model, {f"earshot.{k}": v for k, v in everything.items()})
+    onnx.save(model, str(path))
+
