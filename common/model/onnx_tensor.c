@@ -1,32 +1,13 @@
 /* TensorProto and AttributeProto -> struct graph_tensor, struct graph_attr. */
 #include "model/onnx.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw_data is little-endian and used in place");
-
-static bool utf8(const unsigned char *s)
-{
-    while (*s) {
-        unsigned n = *s < 0x80 ? 0 : *s >> 5 == 6 ? 1 : *s >> 4 == 14 ? 2 : *s >> 3 == 30 ? 3 : 4;
-        uint32_t c = n == 0 ? *s : (uint32_t)(*s & (0x3f >> n));
-        static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-
-        if (n == 4)
-            return false;
-        s++;
-        for (unsigned i = 0; i < n; i++, s++) {
-            if ((*s & 0xc0) != 0x80)
-                return false;
-            c = c << 6 | (*s & 0x3f);
-        }
-        if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || (c >= 0x80 && c < 0xa0))
-            return false;
-    }
-    return true;
-}
 
 void onnx_clean(char *text, bool lines)
 {
@@ -34,11 +15,14 @@ void onnx_clean(char *text, bool lines)
 
     if (!text)
         return;
-    valid = utf8((unsigned char *)text);
+    valid = text_is_utf8(text, strlen(text));
     for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        bool control = *p < 0x20 || *p == 0x7f;
-        if ((control && !(lines && (*p == '\n' || *p == '\t'))) || (*p >= 0x80 && !valid))
+        bool control = *p < 0x20 || *p == 0x7f, c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+        if ((control && !(lines && (*p == '\n' || *p == '\t'))) || (*p >= 0x80 && !valid) || c1)
             *p = '?';
+        if (c1)
+            *++p = '?';
     }
 }
 
