@@ -5,6 +5,7 @@
 static const struct command *const commands[] = {
     &cmd_features,
     &cmd_config,
+    &cmd_doctor,
     &cmd_devices,
     &cmd_test,
     &cmd_model,
