@@ -170,10 +170,9 @@ static void write_index(FILE *csv, const char *path, size_t first, size_t items)
 static int do_file(struct job *job, const char *path, struct err *err)
 {
     size_t items = 0;
-    int status = load(job, path, err);
-    if (status < 0)
+    int status = -1;
+    if (load(job, path, err) < 0)
         return -1;
-
     if (job->window)
         status = add_windows(job, &items, err);
     else if ((status = ready_feature(job, job->n, err)) == 0)
