@@ -7,6 +7,7 @@ static const struct command *const commands[] = {
     &cmd_config,
     &cmd_doctor,
     &cmd_devices,
+    &cmd_levels,
     &cmd_test,
     &cmd_model,
     NULL,
