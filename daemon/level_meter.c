@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ADVICE_ABOVE_DB 12.0F /* over the background, as auto+12 dB has it */
-#define ADVICE_LEAST_DB 6.0F  /* nearer to the background would open for nothing */
-#define ADVICE_BELOW_DB 6.0F  /* under the loudest: that sound is to open the gate */
-#define MIN_SAMPLES     20    /* two seconds */
+#define ADVICE_ABOVE_DB 12.0F  /* over the background, as auto+12 dB has it */
+#define ADVICE_LEAST_DB 6.0F   /* nearer to the background would open for nothing */
+#define ADVICE_BELOW_DB 6.0F   /* under the loudest: that sound is to open the gate */
+#define BACKGROUND      0.2    /* the share of the time in which it is no louder; sounds may fill the rest */
+#define BACKGROUND_MIN  -80.0F /* no microphone is quieter: digital silence is not a room's */
+#define MIN_SAMPLES     20     /* two seconds */
+
+#define TAIL_WIDTH 35 /* "peak -100 floor -100 opens at -100.0" nearly: the bar keeps its length */
 
 static int column(float dbfs, int width)
 {
@@ -30,14 +34,14 @@ void meter_bar(const struct analysis_levels *l, char *out, int width)
 
 void meter_line(const struct analysis_levels *l, char *out, size_t size, int columns)
 {
-    char tail[96], threshold[24] = "always open", bar[161];
+    char tail[80], threshold[24] = "always open", bar[161];
     if (isfinite(l->threshold_dbfs))
-        snprintf(threshold, sizeof threshold, "opens at %6.1f", (double)l->threshold_dbfs);
-    snprintf(tail, sizeof tail, "peak %6.1f  floor %6.1f  %s  %s", (double)l->peak_dbfs, (double)l->floor_dbfs,
-             threshold, l->open ? "OPEN" : "");
-    int width = columns - 16 - (int)strlen(tail) - (l->open ? 0 : 4);
+        snprintf(threshold, sizeof threshold, "opens at %.1f", (double)l->threshold_dbfs);
+    snprintf(tail, sizeof tail, "peak %.0f floor %.0f %s", (double)l->peak_dbfs, (double)l->floor_dbfs, threshold);
+    int width = columns - (12 + 2 + 1 + TAIL_WIDTH + 5);
     meter_bar(l, bar, width < 10 ? 10 : width > 160 ? 160 : width);
-    int n = snprintf(out, size, "%6.1f dBFS [%s] %s", (double)l->rms_dbfs, bar, tail);
+    int n = snprintf(out, size, "%6.1f dBFS [%s] %-*s %s", (double)l->rms_dbfs, bar, TAIL_WIDTH, tail,
+                     l->open ? "OPEN" : "");
     if (columns > 0 && n > columns && columns < (int)size)
         out[columns] = '\0'; /* a narrow terminal must not wrap: the line is drawn over */
 }
@@ -68,7 +72,7 @@ void meter_advice(const struct meter_seen *s, const struct analysis_levels *last
         snprintf(out, size, "Too little was heard for advice on the threshold: let it run for some seconds.");
         return;
     }
-    float background = meter_percentile(s, 0.5), loudest = meter_percentile(s, 1);
+    float background = fmaxf(meter_percentile(s, BACKGROUND), BACKGROUND_MIN), loudest = meter_percentile(s, 1);
     float advice = background + ADVICE_ABOVE_DB;
     if (advice > loudest - ADVICE_BELOW_DB)
         advice = loudest - ADVICE_BELOW_DB;
