@@ -2,6 +2,8 @@
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 BUILD   ?= build
+# V=1 shows the commands
+Q := $(if $(V),,@)
 CC      ?= cc
 PKG_CONFIG ?= pkg-config
 
@@ -59,13 +61,15 @@ DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d
 all: $(BUILD)/earshot
 
 $(BUILD)/earshot: $(BUILD)/obj/daemon/main.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  LD   $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libcommon.a: $(COMMON_OBJ)
 $(BUILD)/libdaemon.a: $(DAEMON_OBJ)
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@echo "  AR   $@"
+	$(Q)$(AR) rcs $@ $^
 
 # Objects are built anew when the flags change (WERROR=1, another PREFIX), not only when the sources do.
 FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
@@ -74,22 +78,26 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/gen/onnx.pb-c.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(if $(filter daemon/% tests/%,$<),-I.) -MMD -MP -c -o $@ $<
+	@echo "  CC   $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(if $(filter daemon/% tests/%,$<),-I.) -MMD -MP -c -o $@ $<
 
 # The schema that libonnx-dev installs. Generated code: its warnings are not ours.
 ONNX_PROTO_DIR ?= $(shell for d in /usr/include/onnx $(PREFIX)/include/onnx; do test -e $$d/onnx.proto && echo $$d && break; done)
 $(BUILD)/gen/onnx.pb-c.h: | $(BUILD)/gen
-	protoc-c -I$(ONNX_PROTO_DIR) --c_out=$(BUILD)/gen $(ONNX_PROTO_DIR)/onnx.proto
+	@echo "  GEN  $@"
+	$(Q)protoc-c -I$(ONNX_PROTO_DIR) --c_out=$(BUILD)/gen $(ONNX_PROTO_DIR)/onnx.proto
 $(BUILD)/gen/onnx.pb-c.c: $(BUILD)/gen/onnx.pb-c.h ;
 $(BUILD)/gen:
 	@mkdir -p $@
 $(BUILD)/obj/gen/onnx.pb-c.o: $(BUILD)/gen/onnx.pb-c.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
+	@echo "  CC   $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	@echo "  LD   $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 unit-tests: $(TESTS)
 

@@ -3,13 +3,16 @@
 #include "daemon/cmdline.h"
 
 static const struct command *const commands[] = {
-    &cmd_features,
-    &cmd_config,
-    &cmd_doctor,
+    &cmd_run,
+    &cmd_classify,
+    &cmd_levels,
     &cmd_devices,
     &cmd_levels,
     &cmd_test,
+    &cmd_doctor,
+    &cmd_config,
     &cmd_model,
+    &cmd_features,
     NULL,
 };
 

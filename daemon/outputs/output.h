@@ -25,7 +25,7 @@ struct health {
     char threshold[32];           /* gate threshold in force, as it is written in the configuration */
     char input[CONFIG_TEXT];      /* device as opened */
     char input_state[32];         /* "ok", "absent", "lost", "stalled", "opening", "ended", "off" */
-    char input_problem[128];      /* "", "only zeros", "level never moves", "clipping in 2.3 % of blocks", ... */
+    char input_problem[160];      /* "", "only zeros", "level never moves", "clipping in 2.3 % of blocks", ... */
     unsigned rate, channels;
     double uptime_s;
     uint64_t overruns;            /* times that the device or the ring overflowed */

@@ -1,0 +1,329 @@
+/* earshot run: the daemon. Start-up reads as a list, shutdown mirrors it. */
+#include "base/log.h"
+#include "daemon/args.h"
+#include "daemon/capture.h"
+#include "daemon/cmd.h"
+#include "daemon/cmdline.h"
+#include "daemon/control.h"
+#include "daemon/outputs/output.h"
+#include "daemon/pipeline.h"
+#include "daemon/run_control.h"
+#include "daemon/service.h"
+#include "daemon/statedir.h"
+#include "model/model.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS          500
+#define HEALTH_EVERY     2    /* ticks */
+#define SAVE_FLOOR_EVERY 1200 /* ticks: 10 minutes */
+#define FLUSH_END_S      5.0  /* the input ended: nobody waits for us */
+#define FLUSH_TERM_S     0.45 /* systemd, or a person, does: the whole stop stays under a second */
+#define MAX_OUTPUTS      4
+
+struct daemon {
+    struct cmd_context *cx;
+    struct service *service;
+    struct state_lock *lock;
+    char state_dir[4096];
+    struct pipeline *pipeline;
+    struct output *outputs[MAX_OUTPUTS];
+    size_t n_outputs;
+    struct run_control *control;
+    struct daemon_control commands;
+    bool has_state, fast;
+};
+
+static int set_from_output(void *ctx, const char *name, const char *value, struct err *err)
+{
+    struct daemon *d = ctx;
+
+    if (strcmp(name, "test") != 0)
+        return pipeline_set(d->pipeline, name, value, err);
+    if (!d->control)
+        return err_set(err, "not ready for a test yet");
+    return run_control_test(d->control, value, err);
+}
+
+static void open_log(const struct config *c)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    enum log_level level = LOG_LEVEL_INFO;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(c->log.level, names[i]) == 0)
+            level = (enum log_level)i;
+    log_open(service_stderr_is_journal() ? LOG_PRIORITY : LOG_PLAIN, level);
+}
+
+/* Without a state directory the daemon hears all the same: only the learned noise floor is not kept. */
+static int open_state(struct daemon *d, struct err *err)
+{
+    struct err why;
+
+    if (state_dir_find(d->cx, d->state_dir, sizeof d->state_dir, &why) < 0) {
+        log_warn("%s; going on without: the noise floor is learned anew at each start", why.text);
+        return 0;
+    }
+    d->lock = state_lock(d->state_dir, err);
+    if (!d->lock)
+        return -1;
+    d->has_state = true;
+    double floor_dbfs;
+    if (state_load_floor(d->state_dir, &floor_dbfs, &why) == 0)
+        d->cx->config.gate.floor_dbfs = floor_dbfs;
+    return 0;
+}
+
+static void save_floor(struct daemon *d)
+{
+    struct analysis_levels l;
+    struct err why;
+
+    pipeline_levels(d->pipeline, &l);
+    if (d->has_state && l.blocks > 100 && isfinite(l.floor_dbfs) &&
+        state_save_floor(d->state_dir, (double)l.floor_dbfs, &why) < 0)
+        log_warn("%s", why.text);
+}
+
+static int open_outputs(struct daemon *d, struct err *err)
+{
+    const struct config *c = &d->cx->config;
+
+    d->commands.ctx = d;
+    d->commands.set = set_from_output;
+    d->commands.labels = pipeline_labels(d->pipeline, &d->commands.n_labels);
+    d->outputs[d->n_outputs] = output_journal_new(d->cx->json ? "json" : c->log.format, err);
+    if (!d->outputs[d->n_outputs])
+        return -1;
+    d->n_outputs++;
+    if (c->mqtt.enabled) {
+        d->outputs[d->n_outputs] = output_mqtt_new(c, &d->commands, err);
+        if (!d->outputs[d->n_outputs])
+            return -1;
+        d->n_outputs++;
+    }
+    return 0;
+}
+
+static void close_outputs(struct daemon *d, double flush_s)
+{
+    while (d->n_outputs > 0) {
+        struct output *o = d->outputs[--d->n_outputs];
+        o->stop(o, flush_s);
+    }
+}
+
+static void tell_status(struct daemon *d, const struct health *h)
+{
+    if (!h->listening)
+        service_status(d->service, "listening is OFF; model %s", h->model);
+    else if (strcmp(h->input_state, "ok") != 0)
+        service_status(d->service, "input %s: %s", h->input_state, h->input_problem);
+    else
+        service_status(d->service, "listening to %s at %u Hz, model %s, %llu events", h->input, h->rate, h->model,
+                       (unsigned long long)h->events);
+}
+
+static void tick(struct daemon *d, unsigned n)
+{
+    struct health h;
+
+    service_watchdog(d->service, pipeline_progress(d->pipeline));
+    if (n % HEALTH_EVERY != 0)
+        return;
+    pipeline_health(d->pipeline, &h);
+    tell_status(d, &h);
+    for (size_t i = 0; i < d->n_outputs; i++)
+        if (d->outputs[i]->health)
+            d->outputs[i]->health(d->outputs[i], &h);
+    if (n % SAVE_FLOOR_EVERY == SAVE_FLOOR_EVERY - 1)
+        save_floor(d);
+}
+
+static void say_difference(void *ctx, const char *key, const char *from, const char *to, bool reloadable)
+{
+    (void)ctx;
+    log_info("reload: %s = %s (was %s)%s", key, to, from, reloadable ? "" : ": needs a restart");
+}
+
+static void reload(struct daemon *d)
+{
+    struct cmd_context *cx = d->cx;
+    struct config fresh;
+    struct err err;
+
+    service_reloading(d->service);
+    if (cmdline_reload(cx, &fresh, &err) < 0 || pipeline_reload(d->pipeline, &fresh, &err) < 0) {
+        log_error("reload: %s; everything stays as it was", err.text);
+    } else {
+        config_diff(&cx->config, &fresh, say_difference, NULL);
+        open_log(&fresh);
+        log_info("reload: done");
+        config_free(&cx->config);
+        cx->config = fresh;
+        fresh = (struct config){0};
+    }
+    config_free(&fresh);
+    service_ready(d->service);
+}
+
+/* Returns the seconds that outputs may take to flush. */
+static double loop(struct daemon *d)
+{
+    struct pollfd fds[] = {{service_fd(d->service), POLLIN, 0}, {pipeline_end_fd(d->pipeline), POLLIN, 0}};
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t next = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+
+    for (unsigned n = 0;;) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        int64_t wait = next - (now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+        if (wait <= 0) {
+            tick(d, n++);
+            next += TICK_MS * (1 + -wait / TICK_MS);
+            continue;
+        }
+        if (poll(fds, 2, (int)wait) < 0 && errno != EINTR)
+            log_error("poll: %s", strerror(errno));
+        if (fds[0].revents) {
+            switch (service_take(d->service)) {
+            case SERVICE_STOP:
+                return FLUSH_TERM_S;
+            case SERVICE_RELOAD:
+                reload(d);
+                break;
+            case SERVICE_NONE:
+                break;
+            }
+        }
+        if (fds[1].revents) {
+            log_info("the input has ended");
+            return FLUSH_END_S;
+        }
+    }
+}
+
+static int start(struct daemon *d, struct err *err)
+{
+    struct config *c = &d->cx->config;
+
+    if (!*d->cx->config_path)
+        log_info("no configuration file: built-in defaults");
+    if (open_state(d, err) < 0)
+        return -1;
+    d->pipeline = pipeline_new(c, d->fast, err);
+    if (!d->pipeline || open_outputs(d, err) < 0)
+        return -1;
+    if (pipeline_start(d->pipeline, d->outputs, d->n_outputs, err) < 0)
+        return -1;
+    d->control = run_control_new(d->pipeline, d->outputs, d->n_outputs, d->has_state ? d->state_dir : NULL);
+    return 0;
+}
+
+static int run_daemon(struct daemon *d)
+{
+    struct err err;
+
+    d->service = service_new(&err);
+    if (!d->service)
+        return cmd_fail(EXIT_FAILED, "run", "%s", err.text);
+    open_log(&d->cx->config);
+
+    int code = EXIT_GOOD;
+    double flush_s = 0;
+    if (start(d, &err) == 0) {
+        service_ready(d->service);
+        flush_s = loop(d);
+        service_stopping(d->service);
+        save_floor(d);
+    } else {
+        code = cmd_fail(EXIT_USAGE, "run", "%s", err.text);
+    }
+    run_control_free(d->control);
+    if (d->pipeline)
+        pipeline_stop(d->pipeline);
+    close_outputs(d, flush_s);
+    pipeline_free(d->pipeline);
+    state_unlock(d->lock);
+    service_free(d->service);
+    return code;
+}
+
+/* The demo recording lies beside the models that ship. */
+static int use_demo(struct config *c, struct err *err)
+{
+    char path[CONFIG_TEXT - 16];
+
+    if (model_find("earshot-s", path, sizeof path, err) < 0)
+        return -1;
+    char *slash = strrchr(path, '/');
+    snprintf(c->input.device, sizeof c->input.device, "file:%.*s/demo.flac", slash ? (int)(slash - path) : 1,
+             slash ? path : ".");
+    return 0;
+}
+
+static int run(struct cmd_context *cx, int argc, char **argv)
+{
+    enum { FLAG_FAST, FLAG_OR_DEMO };
+    static const struct arg_flag flags[] = {
+        [FLAG_FAST] = {"fast", 0, NULL},
+        [FLAG_OR_DEMO] = {"or-demo", 0, NULL},
+        {NULL, 0, NULL},
+    };
+    struct daemon d = {.cx = cx};
+    struct args a = {.flags = flags, .argc = argc, .argv = argv};
+    bool or_demo = false;
+    struct err err;
+
+    for (int flag; (flag = args_next(&a)) != ARGS_END;) {
+        switch (flag) {
+        case FLAG_FAST:
+            d.fast = true;
+            break;
+        case FLAG_OR_DEMO:
+            or_demo = true;
+            break;
+        case ARGS_PLAIN:
+            return args_unexpected(&a);
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (d.fast && strncmp(cx->config.input.device, "file:", 5) != 0)
+        return cmd_fail(EXIT_USAGE, "run", "--fast goes with --input file:PATH alone");
+    if (or_demo && strcmp(cx->config.input.device, "default") == 0 && !capture_any_device()) {
+        if (use_demo(&cx->config, &err) < 0)
+            return cmd_fail(EXIT_FAILED, "run", "%s", err.text);
+        fprintf(stderr, "no capture device on this machine: listening to the bundled demo recording instead\n");
+    }
+    return run_daemon(&d);
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .summary = "listen, recognise, and tell (the daemon, in the foreground)",
+    .usage =
+        "usage: earshot run [--input WHAT] [--model MODEL] [--fast] [--or-demo] [--SECTION.NAME=VALUE ...]\n"
+        "\n"
+        "Listens until SIGTERM or Ctrl-C, or until the input ends.\n"
+        "\n"
+        "  --input WHAT     a device: \"default\", its name, part of it, or its number (see earshot devices);\n"
+        "                   file:PATH, played at the speed of a microphone; - for raw s16le on stdin\n"
+        "  --rate HZ        sample rate of stdin (16000), or the one to ask of the device (its own)\n"
+        "  --channels N     interleaved channels on stdin (1)\n"
+        "  --fast           with file:PATH: as fast as it goes\n"
+        "  --model MODEL    name or path of a model (earshot-s)\n"
+        "  --or-demo        on a machine without any capture device listen to the bundled demo recording\n"
+        "  --json           events as JSON, one a line, on stdout\n"
+        "\n"
+        "SIGHUP reads the configuration again. Exit code: 0 clean stop, 1 it failed, 2 wrong usage or configuration.\n",
+    .input_flags = true,
+    .run = run,
+};

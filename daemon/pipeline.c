@@ -1,0 +1,331 @@
+#include "daemon/pipeline.h"
+
+#include "base/log.h"
+#include "daemon/pipeline_internal.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+void eventfd_wake(int fd)
+{
+    uint64_t one = 1;
+    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+void pipeline_set_recogniser(struct pipeline *p, struct recogniser *r)
+{
+    p->recogniser = r;
+    snprintf(p->model_name, sizeof p->model_name, "%s", recogniser_model(r)->name);
+    decision_set_source(recogniser_decision(r), p->config.input.device);
+}
+
+void pipeline_decision_params(const struct config *config, struct decision_params *out)
+{
+    *out = (struct decision_params){
+        .confirm = config->decision.confirm,
+        .release_s = config->decision.release,
+        .cooldown_s = config->decision.cooldown,
+        .close_ratio = config->decision.close_ratio,
+        .hop_s = config->model.hop,
+        .unknown = config->decision.unknown,
+        .rules = config->rules,
+        .n_rules = config->n_rules,
+    };
+}
+
+static struct recogniser *load(const struct config *config, struct err *err)
+{
+    char path[4096];
+    struct decision_params decision;
+
+    if (model_find(config->model.file, path, sizeof path, err) < 0)
+        return NULL;
+    pipeline_decision_params(config, &decision);
+    struct recogniser *r = recogniser_new(path, &decision, err);
+    if (!r)
+        return NULL;
+    double window = config->model.window;
+    if (window > 0 && fabs(window - recogniser_window_s(r)) > 1e-3) {
+        err_set(err, "[model] window = %g s: the model %s looks at %g s; leave the option out, or say that", window,
+                path, recogniser_window_s(r));
+        recogniser_free(r);
+        return NULL;
+    }
+    for (size_t i = 0; i < config->n_rules; i++) {
+        const struct model_info *m = recogniser_model(r);
+        size_t k = 0;
+        while (k < m->n_labels && strcmp(m->labels[k], config->rules[i].label) != 0)
+            k++;
+        if (k == m->n_labels)
+            log_warn("[class %s]: the model %s has no such label; the section does nothing", config->rules[i].label,
+                     m->name);
+    }
+    return r;
+}
+
+/* The pipeline's own copy: the outputs hold on to it while reload changes recognisers. */
+static int copy_labels(struct pipeline *p, const struct model_info *m)
+{
+    p->labels = calloc(m->n_labels, sizeof *p->labels);
+    if (!p->labels)
+        return -1;
+    for (; p->n_labels < m->n_labels; p->n_labels++)
+        if (!(p->labels[p->n_labels] = strdup(m->labels[p->n_labels])))
+            return -1;
+    return 0;
+}
+
+static bool same_labels(const struct pipeline *p, const struct model_info *m)
+{
+    bool same = p->n_labels == m->n_labels;
+    for (size_t i = 0; same && i < p->n_labels; i++)
+        same = strcmp(p->labels[i], m->labels[i]) == 0;
+    return same;
+}
+
+struct pipeline *pipeline_new(const struct config *config, bool fast, struct err *err)
+{
+    struct pipeline *p = calloc(1, sizeof *p);
+    if (!p) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    p->wake_worker = p->end_fd = -1;
+    p->config = *config;
+    p->config.rules = NULL;
+    p->config.n_rules = 0;
+    p->gate_wanted = config->gate;
+    p->fast = fast;
+    p->began_ns = clock_ns(CLOCK_MONOTONIC);
+    pthread_mutex_init(&p->request.lock, NULL);
+    pthread_mutex_init(&p->figures_lock, NULL);
+    atomic_store(&p->listening, true);
+    gate_threshold_text(&config->gate.threshold, p->threshold_text, sizeof p->threshold_text);
+    p->gain = downmix_gain(config->input.gain_db);
+    miccheck_init(&p->miccheck);
+    if (downmix_parse(config->input.channel, &p->channel, err) < 0)
+        goto fail;
+
+    struct recogniser *r = load(config, err);
+    if (!r)
+        goto fail;
+    pipeline_set_recogniser(p, r);
+    p->model_rate = recogniser_rate(r);
+    p->window_s = recogniser_window_s(r);
+
+    size_t samples = (size_t)lround(p->window_s * p->model_rate);
+    p->windows = ring_new(sizeof(struct window) + samples * sizeof(float), WINDOW_QUEUE);
+    p->timebase = timebase_new(48000); /* set to the input's rate when its first block comes */
+    p->wake_worker = eventfd(0, EFD_CLOEXEC);
+    p->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (copy_labels(p, recogniser_model(r)) < 0 || !p->windows || !p->timebase || p->wake_worker < 0 || p->end_fd < 0) {
+        err_set(err, "out of memory or file descriptors");
+        goto fail;
+    }
+    return p;
+fail:
+    pipeline_free(p);
+    return NULL;
+}
+
+const char *const *pipeline_labels(const struct pipeline *p, size_t *n)
+{
+    *n = p->n_labels;
+    return (const char *const *)p->labels;
+}
+
+int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err)
+{
+    p->outputs = outputs;
+    p->n_outputs = n_outputs;
+    p->capture = capture_new(&p->config, p->fast, err);
+    if (!p->capture)
+        return -1;
+    p->blocks = capture_ring(p->capture);
+    if (pthread_create(&p->worker_thread, NULL, worker_main, p) != 0)
+        return err_set(err, "no thread can be made: %s", strerror(errno));
+    if (pthread_create(&p->analysis_thread, NULL, analysis_main, p) != 0) {
+        atomic_store(&p->ended, true);
+        eventfd_wake(p->wake_worker);
+        pthread_join(p->worker_thread, NULL);
+        return err_set(err, "no thread can be made: %s", strerror(errno));
+    }
+    p->started = true;
+    return 0;
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+    if (p->started) {
+        atomic_store_explicit(&p->stop, true, memory_order_relaxed);
+        pthread_join(p->analysis_thread, NULL); /* sets `ended`, which ends the worker */
+        pthread_join(p->worker_thread, NULL);
+        p->started = false;
+    }
+}
+
+void pipeline_free(struct pipeline *p)
+{
+    if (!p)
+        return;
+    pipeline_stop(p);
+    capture_free(p->capture);
+    analysis_free(p->analysis);
+    timebase_free(p->timebase);
+    ring_free(p->windows);
+    recogniser_free(p->request.recogniser);
+    recogniser_free(p->recogniser);
+    for (size_t i = 0; i < p->n_labels; i++)
+        free(p->labels[i]);
+    free(p->labels);
+    if (p->wake_worker >= 0)
+        close(p->wake_worker);
+    if (p->end_fd >= 0)
+        close(p->end_fd);
+    pthread_mutex_destroy(&p->figures_lock);
+    pthread_mutex_destroy(&p->request.lock);
+    free(p);
+}
+
+int pipeline_end_fd(const struct pipeline *p)
+{
+    return p->end_fd;
+}
+
+void pipeline_levels(struct pipeline *p, struct analysis_levels *out)
+{
+    pthread_mutex_lock(&p->figures_lock);
+    *out = p->levels;
+    pthread_mutex_unlock(&p->figures_lock);
+}
+
+void pipeline_health(struct pipeline *p, struct health *out)
+{
+    struct capture_state c;
+
+    *out = (struct health){.version = EARSHOT_VERSION};
+    capture_get_state(p->capture, &c);
+    snprintf(out->input, sizeof out->input, "%s", c.name);
+    snprintf(out->input_state, sizeof out->input_state, "%s", c.state);
+    out->rate = c.rate;
+    out->channels = c.channels;
+    out->overruns = c.overruns;
+    out->recoveries = c.recoveries;
+    out->lost_frames = atomic_load_explicit(&p->lost, memory_order_relaxed);
+    out->windows = atomic_load_explicit(&p->windows_done, memory_order_relaxed);
+    out->windows_dropped = atomic_load_explicit(&p->windows_dropped, memory_order_relaxed);
+    out->events = atomic_load_explicit(&p->events, memory_order_relaxed);
+    out->uptime_s = (double)(clock_ns(CLOCK_MONOTONIC) - p->began_ns) / 1e9;
+    out->ring_fill_percent = (unsigned)(100 * ring_used(p->blocks) / ring_capacity(p->blocks));
+    out->queue_depth = (unsigned)ring_used(p->windows);
+    out->listening = atomic_load_explicit(&p->listening, memory_order_relaxed);
+
+    pthread_mutex_lock(&p->figures_lock);
+    out->levels = p->levels;
+    snprintf(out->input_problem, sizeof out->input_problem, "%s", *c.reason ? c.reason : p->mic_problem);
+    snprintf(out->threshold, sizeof out->threshold, "%s", p->threshold_text);
+    snprintf(out->model, sizeof out->model, "%s", p->model_name);
+    pthread_mutex_unlock(&p->figures_lock);
+}
+
+bool pipeline_progress(struct pipeline *p)
+{
+    struct capture_state c;
+    capture_get_state(p->capture, &c);
+    uint64_t consumed = atomic_load_explicit(&p->consumed, memory_order_relaxed);
+    uint64_t windows = atomic_load_explicit(&p->windows_done, memory_order_relaxed);
+
+    bool analysing = consumed != p->seen_consumed || (ring_used(p->blocks) == 0 && c.progress != p->seen_capture);
+    bool working = windows != p->seen_windows || ring_used(p->windows) == 0;
+    p->seen_consumed = consumed;
+    p->seen_capture = c.progress;
+    p->seen_windows = windows;
+    return (analysing && working) || !c.live;
+}
+
+static int set_threshold(struct pipeline *p, const char *value, struct err *err)
+{
+    struct gate_threshold t;
+
+    if (gate_threshold_parse(value, &t, err) < 0)
+        return -1;
+    pthread_mutex_lock(&p->request.lock);
+    p->gate_wanted.threshold = t;
+    p->request.gate = p->gate_wanted;
+    p->request.gate_new = true;
+    pthread_mutex_unlock(&p->request.lock);
+
+    pthread_mutex_lock(&p->figures_lock);
+    gate_threshold_text(&t, p->threshold_text, sizeof p->threshold_text);
+    pthread_mutex_unlock(&p->figures_lock);
+    log_info("gate threshold is now %s", p->threshold_text);
+    return 0;
+}
+
+static int set_listening(struct pipeline *p, const char *value, struct err *err)
+{
+    bool on = strcasecmp(value, "ON") == 0;
+
+    if (!on && strcasecmp(value, "OFF") != 0)
+        return err_set(err, "listening = \"%.32s\": allowed are ON and OFF", value);
+    pthread_mutex_lock(&p->request.lock);
+    p->request.listening = on;
+    p->request.listening_new = true;
+    pthread_mutex_unlock(&p->request.lock);
+    log_info("listening is %s", on ? "ON" : "OFF");
+    return 0;
+}
+
+int pipeline_set(struct pipeline *p, const char *name, const char *value, struct err *err)
+{
+    if (strcmp(name, "threshold") == 0)
+        return set_threshold(p, value, err);
+    if (strcmp(name, "listening") == 0)
+        return set_listening(p, value, err);
+    return err_set(err, "\"%.32s\" cannot be set: allowed are threshold, listening, test", name);
+}
+
+int pipeline_reload(struct pipeline *p, const struct config *config, struct err *err)
+{
+    struct recogniser *r = load(config, err);
+    if (!r)
+        return -1;
+    if (!same_labels(p, recogniser_model(r))) {
+        err_set(err, "the model %s knows other labels than the running one: restart to change to it",
+                config->model.file);
+        recogniser_free(r);
+        return -1;
+    }
+    if (recogniser_rate(r) != p->model_rate || fabs(recogniser_window_s(r) - p->window_s) > 1e-6) {
+        err_set(err,
+                "the model %s hears %u Hz in windows of %g s, the running one %u Hz and %g s: restart to change to it",
+                config->model.file, recogniser_rate(r), recogniser_window_s(r), p->model_rate, p->window_s);
+        recogniser_free(r);
+        return -1;
+    }
+    pthread_mutex_lock(&p->request.lock);
+    recogniser_free(p->request.recogniser);
+    p->request.recogniser = r;
+    p->request.gate = p->gate_wanted = config->gate;
+    p->request.gate_new = true;
+    eventfd_wake(p->wake_worker);
+    pthread_mutex_unlock(&p->request.lock);
+
+    pthread_mutex_lock(&p->figures_lock);
+    gate_threshold_text(&config->gate.threshold, p->threshold_text, sizeof p->threshold_text);
+    pthread_mutex_unlock(&p->figures_lock);
+    return 0;
+}

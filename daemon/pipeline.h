@@ -1,0 +1,48 @@
+/* The two threads that carry audio to events: analysis (ring -> level, gate, resample, segment) and worker (features, model,
+ * decision -> outputs). Owns the capture, the queues between the stages and the recogniser. */
+#ifndef EARSHOT_PIPELINE_H
+#define EARSHOT_PIPELINE_H
+
+#include "base/config.h"
+#include "base/err.h"
+#include "daemon/outputs/output.h"
+#include <stddef.h>
+
+struct pipeline;
+
+/* Loads the model, so that everything that can be wrong is said before a thread runs. `config` is copied in part. */
+struct pipeline *pipeline_new(const struct config *config, bool fast, struct err *err);
+
+/* Labels of the model, for outputs that announce them; owned by the pipeline. */
+const char *const *pipeline_labels(const struct pipeline *p, size_t *n);
+
+/* Opens the input and starts the threads. The outputs are borrowed and must outlive pipeline_stop. */
+int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err);
+
+/* Ends every open sound, so that each output gets its end, and joins the two threads. */
+void pipeline_stop(struct pipeline *p);
+/* Closes the input too: within 0.3 s, whatever the sound server does. */
+void pipeline_free(struct pipeline *p);
+
+/* eventfd that turns readable when the input has ended (file, stdin) and all of it was decided. */
+int pipeline_end_fd(const struct pipeline *p);
+
+/* Any thread. */
+void pipeline_health(struct pipeline *p, struct health *out);
+void pipeline_levels(struct pipeline *p, struct analysis_levels *out);
+
+/* Has audio moved, or is a recovery moving, since the last call? What the service watchdog is fed by. One caller. */
+bool pipeline_progress(struct pipeline *p);
+
+/* "threshold", "listening" (ON, OFF): what MQTT's set/NAME and the control socket may change. Any thread but the
+ * pipeline's own; applied between two blocks. */
+int pipeline_set(struct pipeline *p, const char *name, const char *value, struct err *err);
+
+/* Applies what differs and can be applied while running: gate, decisions, class rules, model (where its rate and window are the
+ * same). */
+int pipeline_reload(struct pipeline *p, const struct config *config, struct err *err);
+
+/* Rules and defaults of the decision stage from the configuration; `out` borrows config->rules. */
+void pipeline_decision_params(const struct config *config, struct decision_params *out);
+
+#endif

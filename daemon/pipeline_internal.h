@@ -1,0 +1,81 @@
+/* The pipeline's inside, shared by pipeline.c (made, asked and stopped by others) and pipeline_threads.c (its two threads). */
+#ifndef EARSHOT_PIPELINE_INTERNAL_H
+#define EARSHOT_PIPELINE_INTERNAL_H
+
+#include "audio/downmix.h"
+#include "audio/miccheck.h"
+#include "base/ring.h"
+#include "base/timebase.h"
+#include "daemon/capture.h"
+#include "daemon/pipeline.h"
+#include "model/recogniser.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define WINDOW_QUEUE 64 /* half a minute of windows at the default hop */
+
+struct request {
+    pthread_mutex_t lock;
+    bool gate_new, listening_new; /* for the analysis thread */
+    struct gate_params gate;
+    bool listening;
+    struct recogniser *recogniser; /* for the worker: takes over between two windows */
+};
+
+struct pipeline {
+    struct config config; /* input, gate, model; rules are not kept */
+    bool fast, live;
+    struct capture *capture;
+    struct ring *blocks, *windows; /* blocks: the capture's own */
+    struct recogniser *recogniser; /* worker thread only, once started */
+    unsigned model_rate;           /* Hz and seconds of the windows; a model that is put in later has the same */
+    double window_s;
+    struct output *const *outputs;
+    size_t n_outputs;
+    pthread_t analysis_thread, worker_thread;
+    bool started;
+    int wake_worker, end_fd;
+    int64_t began_ns;
+    struct request request;
+    struct gate_params gate_wanted; /* what was last asked for; under request.lock */
+
+    /* analysis thread's own */
+    struct analysis *analysis;
+    struct timebase *timebase;
+    int channel; /* of the device's: DOWNMIX_MIX, 0.. */
+    float gain;
+    uint32_t epoch, rate;
+    uint64_t next_frame;
+    int64_t wall_checked;
+    struct window_info owed; /* a sound's end that did not fit the full queue */
+    bool owes_end;
+    struct analysis_levels past; /* counters of the streams before this one */
+    struct miccheck miccheck;
+    bool mic_bad;
+    uint64_t mic_blocks;
+    bool open; /* the gate, after the last block */
+    float mono[BLOCK_SAMPLES];
+
+    /* shared, written by one thread each, relaxed: figures, not synchronisation */
+    atomic_bool stop, listening, busy, ended;
+    atomic_uint_fast64_t consumed, lost, windows_done, windows_dropped, events, windows_queued;
+    uint64_t seen_consumed, seen_capture, seen_windows; /* pipeline_progress's */
+
+    pthread_mutex_t figures_lock; /* analysis tries it, readers wait for it: the reader never delays the writer */
+    struct analysis_levels levels;
+    char threshold_text[32], mic_problem[128];
+    char model_name[64];
+    char **labels; /* what the model knew at start; owned */
+    size_t n_labels;
+};
+
+int64_t clock_ns(clockid_t id);
+void eventfd_wake(int fd);
+
+void *analysis_main(void *pipeline);
+void *worker_main(void *pipeline);
+
+/* Puts a recogniser in: before the threads run, or from the worker. */
+void pipeline_set_recogniser(struct pipeline *p, struct recogniser *r);
+
+#endif

@@ -1,0 +1,289 @@
+/* Hand-over between the threads:
+ *
+ *   capture --ring of audio_block--> analysis --ring of window--> worker --output->event--> outputs
+ *
+ * Both rings are lock-free; the analysis thread polls its ring (the capture callback must make no system call to wake it), the
+ * worker sleeps on an eventfd. Requests from other threads (threshold, reload, test) wait in `request` under a mutex that the two
+ * threads only ever try: who holds it delays nobody. */
+#include "base/log.h"
+#include "daemon/pipeline_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define POLL_OPEN_NS  (2 * 1000000)  /* a window may be complete any moment: latency counts */
+#define POLL_QUIET_NS (10 * 1000000) /* nobody waits for a closed gate: CPU counts */
+#define WALL_CHECK_NS 1000000000LL
+
+/* --- analysis thread ------------------------------------------------------------------------------------------------ */
+
+static bool queue_window(struct pipeline *p, const struct window_info *info, const float *samples)
+{
+    struct window *w = ring_reserve(p->windows);
+    /* A file that is not paced waits for room; a microphone cannot. */
+    while (!w && p->fast && !atomic_load_explicit(&p->stop, memory_order_relaxed)) {
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+        w = ring_reserve(p->windows);
+    }
+    if (!w)
+        return false;
+    w->info = *info;
+    if (samples)
+        memcpy(w->samples, samples, analysis_window_samples(p->analysis) * sizeof(float));
+    ring_commit(p->windows);
+    atomic_fetch_add_explicit(&p->windows_queued, 1, memory_order_relaxed);
+    eventfd_wake(p->wake_worker);
+    return true;
+}
+
+static void pay_owed_end(struct pipeline *p)
+{
+    if (p->owes_end && queue_window(p, &p->owed, NULL))
+        p->owes_end = false;
+}
+
+static void on_window(void *ctx, const struct window *w)
+{
+    struct pipeline *p = ctx;
+
+    pay_owed_end(p);
+    if (!p->owes_end && queue_window(p, &w->info, w->info.empty ? NULL : w->samples))
+        return;
+    atomic_fetch_add_explicit(&p->windows_dropped, 1, memory_order_relaxed);
+    /* The sound's end must reach the decision stage even where its last window does not: nothing would ever end it. */
+    if (w->info.last) {
+        p->owed = w->info;
+        p->owed.empty = true;
+        p->owes_end = true;
+    }
+}
+
+static void add_past(struct pipeline *p, struct analysis_levels *l)
+{
+    l->blocks += p->past.blocks;
+    l->clipped_blocks += p->past.clipped_blocks;
+    l->sounds += p->past.sounds;
+    l->dropped_short += p->past.dropped_short;
+    l->lost_frames += p->past.lost_frames;
+    l->position += p->past.position;
+}
+
+/* A new stream: frames begin at 0 again and the rate may be another. Sounds of the old one end here. */
+static int begin_stream(struct pipeline *p, const struct audio_block *b)
+{
+    struct gate_params gate = p->config.gate;
+
+    if (p->analysis) {
+        struct analysis_levels l;
+        analysis_flush(p->analysis);
+        analysis_get_levels(p->analysis, &l);
+        gate.floor_dbfs = l.floor_dbfs;
+        add_past(p, &l);
+        p->past = l;
+        analysis_free(p->analysis);
+    }
+    timebase_reset(p->timebase, b->rate);
+    struct analysis_params params = {
+        .device_rate = b->rate,
+        .model_rate = p->model_rate,
+        .window_s = p->window_s,
+        .hop_s = p->config.model.hop,
+        .gate = gate,
+    };
+    struct err err;
+    p->analysis = analysis_new(&params, p->timebase, on_window, p, &err);
+    p->epoch = b->epoch;
+    p->rate = b->rate;
+    p->next_frame = b->frame;
+    p->wall_checked = 0;
+    if (!p->analysis) {
+        log_error("input at %u Hz cannot be analysed: %s", b->rate, err.text);
+        return -1;
+    }
+    return 0;
+}
+
+static void follow_clock(struct pipeline *p, const struct audio_block *b, bool open)
+{
+    timebase_update(p->timebase, b->frame, b->mono_ns);
+    int64_t mono = clock_ns(CLOCK_MONOTONIC);
+    if (p->wall_checked && mono - p->wall_checked < WALL_CHECK_NS)
+        return;
+    int64_t step = timebase_wall(p->timebase, clock_ns(CLOCK_REALTIME) - mono, open && p->wall_checked);
+    if (step && p->wall_checked)
+        log_info("the clock was set by %+.3f s: event times follow it from here", (double)step / 1e9);
+    p->wall_checked = mono;
+}
+
+static void check_microphone(struct pipeline *p, const struct analysis_levels *l)
+{
+    const char *problem = miccheck_do(&p->miccheck, l);
+
+    if (!*problem != !p->mic_bad)
+        log_warn("microphone: %s", *problem ? problem : "sounds all right again");
+    p->mic_bad = *problem;
+    p->mic_blocks = l->blocks;
+}
+
+static void share_figures(struct pipeline *p)
+{
+    struct analysis_levels l;
+
+    analysis_get_levels(p->analysis, &l);
+    p->open = l.open;
+    if (l.blocks - p->mic_blocks >= 100 || l.blocks < p->mic_blocks) /* once a second of audio */
+        check_microphone(p, &l);
+    if (pthread_mutex_trylock(&p->figures_lock) != 0)
+        return;
+    add_past(p, &l);
+    p->levels = l;
+    memcpy(p->mic_problem, p->miccheck.text, sizeof p->mic_problem);
+    pthread_mutex_unlock(&p->figures_lock);
+}
+
+/* What others asked for, between two blocks. */
+static void take_requests(struct pipeline *p)
+{
+    if (pthread_mutex_trylock(&p->request.lock) != 0)
+        return;
+    if (p->request.gate_new) {
+        float floor = (float)p->config.gate.floor_dbfs;
+        p->config.gate = p->request.gate;
+        p->config.gate.floor_dbfs = floor;
+        if (p->analysis)
+            analysis_set_gate(p->analysis, &p->config.gate);
+        p->request.gate_new = false;
+    }
+    if (p->request.listening_new) {
+        if (!p->request.listening && p->analysis)
+            analysis_flush(p->analysis);
+        atomic_store_explicit(&p->listening, p->request.listening, memory_order_relaxed);
+        p->request.listening_new = false;
+    }
+    pthread_mutex_unlock(&p->request.lock);
+}
+
+static void analyse_block(struct pipeline *p, const struct audio_block *b)
+{
+    if (!p->analysis || b->epoch != p->epoch) {
+        if (begin_stream(p, b) < 0)
+            return;
+    }
+    if (b->frame > p->next_frame) {
+        uint64_t gap = b->frame - p->next_frame;
+        atomic_fetch_add_explicit(&p->lost, gap, memory_order_relaxed);
+        analysis_lost(p->analysis, gap);
+    }
+    p->next_frame = b->frame + b->frames;
+
+    follow_clock(p, b, p->open);
+    analysis_set_busy(p->analysis, atomic_load_explicit(&p->busy, memory_order_relaxed));
+    if (atomic_load_explicit(&p->listening, memory_order_relaxed)) {
+        downmix_do(b->samples, b->frames, b->channels, p->channel, p->gain, p->mono);
+        analysis_do(p->analysis, p->mono, b->frames);
+    } else {
+        analysis_lost(p->analysis, b->frames); /* positions go on; nothing is heard */
+    }
+}
+
+static void end_of_input(struct pipeline *p)
+{
+    if (p->analysis)
+        analysis_flush(p->analysis);
+    while (p->owes_end && !atomic_load_explicit(&p->stop, memory_order_relaxed)) {
+        pay_owed_end(p);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    /* release: the worker that sees `ended` sees the last window as well */
+    atomic_store_explicit(&p->ended, true, memory_order_release);
+    eventfd_wake(p->wake_worker);
+}
+
+void *analysis_main(void *arg)
+{
+    struct pipeline *p = arg;
+    bool end = false;
+
+    prctl(PR_SET_NAME, "analysis");
+    while (!end && !atomic_load_explicit(&p->stop, memory_order_relaxed)) {
+        const struct audio_block *b;
+        bool any = false;
+
+        take_requests(p);
+        while (!end && (b = ring_peek(p->blocks))) {
+            end = b->flags & BLOCK_END;
+            if (b->frames)
+                analyse_block(p, b);
+            ring_release(p->blocks);
+            any = true;
+            atomic_fetch_add_explicit(&p->consumed, 1, memory_order_relaxed);
+        }
+        bool open = false;
+        if (p->analysis) {
+            if (any)
+                share_figures(p);
+            pay_owed_end(p);
+            open = p->open;
+        }
+        if (!atomic_load_explicit(&p->listening, memory_order_relaxed))
+            open = false;
+        if (!end && !(any && p->fast))
+            nanosleep(&(struct timespec){0, open ? POLL_OPEN_NS : POLL_QUIET_NS}, NULL);
+    }
+    end_of_input(p);
+    return NULL;
+}
+
+/* --- worker thread -------------------------------------------------------------------------------------------------- */
+
+static void on_event(void *ctx, const struct event *event)
+{
+    struct pipeline *p = ctx;
+
+    atomic_fetch_add_explicit(&p->events, 1, memory_order_relaxed);
+    for (size_t i = 0; i < p->n_outputs; i++)
+        p->outputs[i]->event(p->outputs[i], event);
+}
+
+static void take_worker_requests(struct pipeline *p)
+{
+    if (pthread_mutex_trylock(&p->request.lock) != 0)
+        return;
+    if (p->request.recogniser) {
+        recogniser_finish(p->recogniser, on_event, p);
+        recogniser_free(p->recogniser);
+        pipeline_set_recogniser(p, p->request.recogniser);
+        p->request.recogniser = NULL;
+    }
+    pthread_mutex_unlock(&p->request.lock);
+}
+
+void *worker_main(void *arg)
+{
+    struct pipeline *p = arg;
+    bool ended = false;
+
+    prctl(PR_SET_NAME, "worker");
+    while (!ended) {
+        uint64_t n;
+        if (read(p->wake_worker, &n, sizeof n) < 0 && errno != EINTR)
+            break;
+        /* acquire pairs with end_of_input: whatever was queued before it is visible below */
+        ended = atomic_load_explicit(&p->ended, memory_order_acquire);
+        take_worker_requests(p);
+        const struct window *w;
+        while ((w = ring_peek(p->windows))) {
+            recogniser_do(p->recogniser, w, on_event, p);
+            ring_release(p->windows);
+            atomic_fetch_add_explicit(&p->windows_done, 1, memory_order_relaxed);
+            atomic_store_explicit(&p->busy, decision_busy(recogniser_decision(p->recogniser)), memory_order_relaxed);
+        }
+    }
+    recogniser_finish(p->recogniser, on_event, p);
+    eventfd_wake(p->end_fd);
+    return NULL;
+}

@@ -1,0 +1,177 @@
+#include "daemon/run_control.h"
+
+#include "base/log.h"
+#include "daemon/control.h"
+#include "daemon/level_json.h"
+#include <jansson.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEST_TIMEOUT_S 3
+#define MAX_REPORTS    8
+
+struct run_control {
+    struct pipeline *pipeline;
+    struct output *const *outputs;
+    size_t n_outputs;
+    struct control *control;
+
+    pthread_mutex_t lock;
+    pthread_t tester;
+    bool made, busy; /* tester is to be joined; its test is under way */
+    unsigned tests;  /* number of the test under way or last made */
+    atomic_bool cancel;
+    char label[LABEL_SIZE], model[64];
+    struct output_report reports[MAX_REPORTS];
+};
+
+/* --- test events ---------------------------------------------------------------------------------------------------- */
+
+static void *tester_main(void *arg)
+{
+    struct run_control *r = arg;
+    struct output_report reports[MAX_REPORTS];
+
+    output_test(r->outputs, r->n_outputs, r->label, r->model, TEST_TIMEOUT_S, &r->cancel, reports);
+    for (size_t i = 0; i < r->n_outputs; i++)
+        log_info("test of %s: %s: %s", r->label, reports[i].name, *reports[i].text ? reports[i].text : "no answer");
+    pthread_mutex_lock(&r->lock);
+    memcpy(r->reports, reports, sizeof reports);
+    r->busy = false;
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+static int known_label(struct run_control *r, const char *label, struct err *err)
+{
+    size_t n;
+    const char *const *labels = pipeline_labels(r->pipeline, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(labels[i], label) == 0)
+            return 0;
+    err_set(err, "the model has no label \"%.48s\"; it has", label);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(err->text);
+        snprintf(err->text + len, sizeof err->text - len, "%s %s", i ? "," : "", labels[i]);
+    }
+    return -1;
+}
+
+int run_control_test(struct run_control *r, const char *label, struct err *err)
+{
+    struct health h;
+    int rc = 0;
+
+    if (known_label(r, label, err) < 0)
+        return -1;
+    pipeline_health(r->pipeline, &h);
+    pthread_mutex_lock(&r->lock);
+    if (r->busy) {
+        rc = err_set(err, "a test of %s is under way", r->label);
+    } else {
+        if (r->made)
+            pthread_join(r->tester, NULL);
+        snprintf(r->label, sizeof r->label, "%s", label);
+        snprintf(r->model, sizeof r->model, "%s", h.model);
+        r->made = r->busy = pthread_create(&r->tester, NULL, tester_main, r) == 0;
+        r->tests++;
+        if (!r->made)
+            rc = err_set(err, "no thread can be made for the test");
+    }
+    pthread_mutex_unlock(&r->lock);
+    return rc;
+}
+
+/* --- the socket's commands ------------------------------------------------------------------------------------------ */
+
+static int answer_levels(void *ctx, struct control_call *call, struct err *err)
+{
+    struct run_control *r = ctx;
+    struct health h;
+
+    (void)err;
+    pipeline_health(r->pipeline, &h);
+    call->reply = level_json(&h.levels, h.input_state, h.input_problem);
+    call->again_ms = 100;
+    return 0;
+}
+
+static json_t *report_json(const struct run_control *r)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        const struct output_report *o = &r->reports[i];
+        json_array_append_new(list, json_pack("{s:s, s:b, s:f, s:s}", "name", o->name, "ok", o->ok, "ms", o->ms, "text",
+                                              *o->text ? o->text : "no answer"));
+    }
+    return json_pack("{s:s, s:o}", "label", r->label, "outputs", list);
+}
+
+static int answer_test(void *ctx, struct control_call *call, struct err *err)
+{
+    struct run_control *r = ctx;
+
+    if (call->n == 0) {
+        const char *label = json_string_value(json_object_get(call->request, "label"));
+        if (!label)
+            return err_set(err, "\"label\" is missing");
+        if (run_control_test(r, label, err) < 0)
+            return -1;
+        pthread_mutex_lock(&r->lock);
+        json_object_set_new(call->memo, "test", json_integer(r->tests));
+        pthread_mutex_unlock(&r->lock);
+        call->again_ms = 20;
+        return 0;
+    }
+    pthread_mutex_lock(&r->lock);
+    bool mine = json_integer_value(json_object_get(call->memo, "test")) == (json_int_t)r->tests;
+    if (!mine)
+        err_set(err, "another test began before this one's report was read");
+    else if (r->busy)
+        call->again_ms = 20;
+    else
+        call->reply = report_json(r);
+    pthread_mutex_unlock(&r->lock);
+    return mine ? 0 : -1;
+}
+
+static const struct control_command commands[] = {
+    {"levels", answer_levels},
+    {"test", answer_test},
+    {NULL, NULL},
+};
+
+struct run_control *run_control_new(struct pipeline *p, struct output *const *outputs, size_t n_outputs,
+                                    const char *state_dir)
+{
+    struct run_control *r = calloc(1, sizeof *r);
+    char path[512];
+    struct err err;
+
+    if (!r)
+        return NULL;
+    r->pipeline = p;
+    r->outputs = outputs;
+    r->n_outputs = n_outputs < MAX_REPORTS ? n_outputs : MAX_REPORTS;
+    pthread_mutex_init(&r->lock, NULL);
+    if (control_path(state_dir, path, sizeof path, &err) == 0)
+        r->control = control_new(path, commands, r, &err);
+    if (!r->control)
+        log_warn("no control socket: %s; earshot levels and earshot test cannot reach this daemon", err.text);
+    return r;
+}
+
+void run_control_free(struct run_control *r)
+{
+    if (!r)
+        return;
+    control_free(r->control);
+    atomic_store_explicit(&r->cancel, true, memory_order_relaxed);
+    if (r->made)
+        pthread_join(r->tester, NULL);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}

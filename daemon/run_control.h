@@ -1,0 +1,19 @@
+/* What the running daemon answers on its control socket, and the thread that sends test events. */
+#ifndef EARSHOT_RUN_CONTROL_H
+#define EARSHOT_RUN_CONTROL_H
+
+#include "daemon/outputs/output.h"
+#include "daemon/pipeline.h"
+
+struct run_control;
+
+/* Opens the socket (see control_path; state_dir may be NULL). A place where none can be opened is a warning: the daemon listens all
+ * the same. Everything is borrowed and must outlive run_control_free. NULL: no memory. */
+struct run_control *run_control_new(struct pipeline *p, struct output *const *outputs, size_t n_outputs,
+                                    const char *state_dir);
+void run_control_free(struct run_control *r); /* ends a test that is under way */
+
+/* Begins a test event of that label on a thread of its own; any thread, returns at once. -1: unknown label, or one is under way. */
+int run_control_test(struct run_control *r, const char *label, struct err *err);
+
+#endif
