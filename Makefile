@@ -17,9 +17,9 @@ LONG_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins sox debootstrap 
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
-QUICK_NAMES := 
-LONG_NAMES  := 
-THREADED_NAMES := 
+QUICK_NAMES := layout bad_input classify
+LONG_NAMES  := ears capture mqtt service tree
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue
 SANITIZED_SYSTEM := 
 
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson

@@ -43,7 +43,7 @@ for line in sys.stdin:
 }
 hear smoke_t3.flac smoke_alarm
 hear siren.flac siren
-hear knock.flac door_knock
+hear knock.flac door_wood_knock
 
 check "state went ON and OFF" bash -c "grep -q 'state/smoke_alarm ON' '$W/sub.txt' && tail -n 400 '$W/sub.txt' | grep 'state/smoke_alarm' | tail -1 | grep -q OFF"
 check "the same events are on stdout" grep -q '"smoke_alarm"' "$W/events.txt"

@@ -23,7 +23,7 @@ first_minutes() { # SUITE
     in_tree 'apt-get -qq update; timeout --signal=TERM 240 make run & sleep 1
              for i in $(seq 230); do sleep 1; pgrep -x earshot >/dev/null && break; done; sleep 12; pkill -TERM -x earshot; wait'
     check "$suite: make run: no capture device, says so, listens to the demo" grep -q 'no capture device' "$log"
-    check "$suite: make run: names an event within ten seconds" grep -Eq '(smoke_alarm|siren|door_knock|speech) +[01]\.[0-9]+' "$log"
+    check "$suite: make run: names an event within ten seconds" grep -Eq '(smoke_alarm|siren|door_wood_knock|speech) +[01]\.[0-9]+' "$log"
     check "$suite: make run: no broker is a warning, not an end" grep -q 'localhost:1883' "$log"
     grep -qE '(smoke_alarm|siren) ' "$log" || tail -20 "$log"
 
