@@ -12,9 +12,10 @@ struct audiofile;
 /* Error texts name the path and what was found. A file with no frames is an error; NaN samples are not (analysis_do takes them). */
 struct audiofile *audiofile_open(const char *path, struct err *err);
 void audiofile_close(struct audiofile *f);
-unsigned audiofile_rate(const struct audiofile *f);     /* Hz */
+unsigned audiofile_rate(const struct audiofile *f); /* Hz */
 unsigned audiofile_channels(const struct audiofile *f);
-uint64_t audiofile_frames(const struct audiofile *f);   /* as the header says; 0 if unknown. Never trusted for allocation */
+uint64_t
+audiofile_frames(const struct audiofile *f); /* as the header says; 0 if unknown. Never trusted for allocation */
 
 /* channel: -1 the mean of all, 0.. one of them. Returns the frames read, 0 at the end, -1 with err on a broken file (frames before
  * the break were given). */

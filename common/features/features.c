@@ -152,14 +152,15 @@ void feature_do(struct feature *f, const float *x, size_t n, float *out)
 {
     n = n < f->max_samples ? n : f->max_samples;
     size_t frames = frames_of(f, n), length = clean(f, x, n, frames);
+    float *matrix = f->matrix ? f->matrix : out;
 
-    f->type->run(f->state, f->x, length, frames, f->matrix ? f->matrix : out);
+    f->type->run(f->state, f->x, length, frames, matrix);
     if (f->pool)
-        pool_mean(f->matrix, frames, f->bands, out);
+        pool_mean(matrix, frames, f->bands, out);
     else if (f->turned)
         for (size_t b = 0; b < f->bands; b++)
             for (size_t t = 0; t < frames; t++)
-                out[b * frames + t] = f->matrix[t * f->bands + b];
+                out[b * frames + t] = matrix[t * f->bands + b];
 }
 
 size_t feature_type_count(void)

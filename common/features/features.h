@@ -24,12 +24,13 @@ void feature_free(struct feature *f);
 unsigned feature_rate(const struct feature *f); /* Hz that the samples must have */
 
 /* Shape of the result for an input of n samples: rows x cols, row-major, in the layout that the parameters ask for. Where
- * the parameters fix the frame count (or pool over frames) it does not depend on n. rows * cols floats. */
+ * the parameters fix the frame count (or pool over frames) it does not depend on n; else there is always one frame at
+ * least. rows * cols floats. */
 void feature_shape(const struct feature *f, size_t n, size_t *rows, size_t *cols);
 
 /* x: n samples in -1..1 (n <= max_samples). out: rows * cols floats. Allocates nothing. Input that is shorter than the
- * fixed frame count needs is padded with zeros; frames beyond it are left out. Never gives NaN or infinity for finite
- * input. */
+ * fixed frame count needs (or one frame) is padded with zeros; frames beyond it are left out. A sample that is NaN or
+ * outside +-1e5 counts as zero: never gives NaN or infinity. */
 void feature_do(struct feature *f, const float *x, size_t n, float *out);
 
 /* For --help and the man page: the table of extractors and their parameters. */
