@@ -12,7 +12,7 @@ static const char *shown(char out[SHOWN], const char *text)
     size_t i = 0;
     for (; i + 4 < SHOWN && text[i]; i++)
         out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-    strcpy(out + i, text[i] ? "..." : "");
+    snprintf(out + i, SHOWN - i, "%s", text[i] ? "..." : "");
     return out;
 }
 
