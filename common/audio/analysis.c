@@ -354,8 +354,8 @@ static void end_block(struct analysis *a)
         count_block(a, &b);
         /* a microphone never gives exact zeros: a muted or gated one does, and the room has not fallen silent */
         if (!b.zero)
-            floor_do(&a->floor, b.power, a->busy);
-        change = gate_do(&a->gate, b.rms_dbfs, a->floor.dbfs, a->block_from, frames);
+            floor_do(&a->floor, b.power, a->gate.open, a->busy);
+        change = gate_do(&a->gate, b.rms_dbfs, a->floor.dbfs, a->busy, a->block_from, frames);
     } else {
         e.dbfs = a->levels.rms_dbfs; /* all of it was lost: nobody knows, so nothing changes */
     }

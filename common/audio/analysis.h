@@ -75,10 +75,12 @@ void analysis_lost(struct analysis *a, uint64_t frames);
 /* The input ended or stopped: closes an open gate, so that the last window comes out. Audio may follow afterwards. */
 void analysis_flush(struct analysis *a);
 
-/* Changes the gate's parameters between two blocks (SIGHUP, set/threshold), losing no audio. */
+/* Changes the gate's parameters (SIGHUP, set/threshold), losing no audio. The noise floor stays what it is; times out of range
+ * are brought into it (preroll 0 to 5 s, min_duration 0 to 10 s, hold 0 to 60 s; analysis_new refuses them). */
 void analysis_set_gate(struct analysis *a, const struct gate_params *gate);
 
-/* A class other than background is on: the noise floor must not rise. */
+/* A class other than background is on: the noise floor must not rise, and the gate stays open for at least 2 s after the last
+ * block above its closing threshold, so that the rests of an alarm do not end it. */
 void analysis_set_busy(struct analysis *a, bool busy);
 
 void analysis_get_levels(const struct analysis *a, struct analysis_levels *out);

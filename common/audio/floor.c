@@ -5,6 +5,7 @@
 #include "audio/level.h"
 
 #define RISE_DB_PER_BLOCK 0.01 /* 1 dB a second */
+#define BIAS_BLOCKS       1000 /* time constant of the bias: 10 s */
 
 void floor_init(struct noise_floor *f, double dbfs)
 {
@@ -27,7 +28,7 @@ static double window_minimum(const struct noise_floor *f)
     return min;
 }
 
-void floor_do(struct noise_floor *f, double power, bool busy)
+void floor_do(struct noise_floor *f, double power, bool gate_open, bool busy)
 {
     f->powers[f->at] = power;
     f->at = (f->at + 1) % FLOOR_SMOOTH_BLOCKS;
@@ -36,10 +37,14 @@ void floor_do(struct noise_floor *f, double power, bool busy)
 
     double level = smoothed(f);
     f->part_min = fmin(f->part_min, level);
-    if (level < f->dbfs)
-        f->dbfs = level;
-    if (f->n_parts == FLOOR_PARTS && !busy)
-        f->dbfs = fmax(f->dbfs, fmin(f->dbfs + RISE_DB_PER_BLOCK, window_minimum(f)));
+    if (level + f->bias_db < f->dbfs)
+        f->dbfs = level + f->bias_db;
+    if (f->n_parts == FLOOR_PARTS && !busy) {
+        double min = window_minimum(f);
+        if (!gate_open)
+            f->bias_db += (fmin(level - min, FLOOR_MAX_BIAS_DB) - f->bias_db) / BIAS_BLOCKS;
+        f->dbfs = fmax(f->dbfs, fmin(f->dbfs + RISE_DB_PER_BLOCK, min + f->bias_db));
+    }
 
     if (++f->part_blocks == FLOOR_PART_BLOCKS) {
         f->part[f->part_at] = f->part_min;

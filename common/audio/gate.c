@@ -5,12 +5,17 @@
 /* By a floor so loud that threshold and full scale meet, the gate must still be able to open. */
 #define AUTO_MAX_DBFS (-6.0)
 
+/* While a class is on the gate waits at least this long: a smoke alarm rests 0.5 s between beeps and 1.5 s between groups of
+ * three (ISO 8201), and is one alarm, not one a beep. What rests longer is the decision stage's `release` to bridge. */
+#define BUSY_HOLD_S 2.0
+
 void gate_set(struct gate *g, const struct gate_params *params, unsigned rate)
 {
     g->threshold = params->threshold;
     g->hysteresis_db = params->hysteresis_db;
     /* rounded down: so many blocks of 10 ms must not fall short by one sample where blocks are not all of a length */
     g->hold = (uint64_t)(params->hold_s * rate);
+    g->busy_hold = (uint64_t)(fmax(params->hold_s, BUSY_HOLD_S) * rate);
     g->min_duration = (uint64_t)(params->min_duration_s * rate);
 }
 
@@ -27,7 +32,8 @@ double gate_threshold_dbfs(const struct gate *g, double floor_dbfs)
     return -INFINITY;
 }
 
-enum gate_change gate_do(struct gate *g, double rms_dbfs, double floor_dbfs, uint64_t position, uint32_t frames)
+enum gate_change gate_do(struct gate *g, double rms_dbfs, double floor_dbfs, bool busy, uint64_t position,
+                         uint32_t frames)
 {
     double threshold = gate_threshold_dbfs(g, floor_dbfs);
     if (!g->open) {
@@ -45,7 +51,7 @@ enum gate_change gate_do(struct gate *g, double rms_dbfs, double floor_dbfs, uin
         return GATE_SAME;
     }
     g->quiet += frames;
-    if (g->quiet < g->hold)
+    if (g->quiet < (busy ? g->busy_hold : g->hold))
         return GATE_SAME;
     g->open = false;
     return GATE_CLOSED;

@@ -10,7 +10,7 @@
 struct gate {
     struct gate_threshold threshold;
     double hysteresis_db;
-    uint64_t hold, min_duration; /* frames */
+    uint64_t hold, busy_hold, min_duration; /* frames */
     bool open;
     uint64_t open_position; /* of the block that opened it */
     uint64_t duration;      /* frames from there to the end of the last block above the closing threshold */
@@ -23,7 +23,9 @@ enum gate_change { GATE_SAME, GATE_OPENED, GATE_CLOSED };
 void gate_set(struct gate *g, const struct gate_params *params, unsigned rate);
 /* The opening threshold in force; -inf when off. */
 double gate_threshold_dbfs(const struct gate *g, double floor_dbfs);
-enum gate_change gate_do(struct gate *g, double rms_dbfs, double floor_dbfs, uint64_t position, uint32_t frames);
+/* busy: a class is on. */
+enum gate_change gate_do(struct gate *g, double rms_dbfs, double floor_dbfs, bool busy, uint64_t position,
+                         uint32_t frames);
 /* The opening has lasted min_duration. */
 bool gate_long_enough(const struct gate *g);
 
