@@ -27,7 +27,7 @@ static void check_rules(struct doctor *d, const struct model_info *info)
             text_nearest_try(&near, info->labels[k]);
         }
         if (!known)
-            doctor_say(d, DOCTOR_WARN, "classes", "`earshot model show` lists those of the model",
+            doctor_say(d, DOCTOR_WARN, "classes", "`earshot model show NAME` lists those of the model",
                        "there are rules for %s, which %s does not know%s%s%s", label, info->name,
                        near.best ? " (did you mean " : "", near.best ? near.best : "", near.best ? "?)" : "");
     }

@@ -265,8 +265,6 @@ int config_check(const struct config *c, struct err *err)
                        c->model.hop, c->model.window);
     if (c->input.channels > 0 && channel > c->input.channels)
         return err_set(err, "[input] channel = %d, but channels = %d", channel, c->input.channels);
-    if (c->input.channels == 0 && channel > 1 && strcmp(c->input.device, "-") == 0)
-        return err_set(err, "[input] channel = %d of standard input: give channels too", channel);
     return check_mqtt(c, err);
 }
 

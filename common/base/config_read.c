@@ -66,7 +66,7 @@ static void complain_text(struct reader *r, const char *text)
 static void printable(const char *text, char out[64])
 {
     size_t n = 0;
-    for (; text[n] && n < 60; n++)
+    for (; n < 60 && text[n]; n++)
         out[n] = iscntrl((unsigned char)text[n]) ? '?' : text[n];
     memcpy(out + n, text[n] ? "..." : "", text[n] ? 4 : 1);
 }
@@ -250,8 +250,9 @@ static int parse(struct reader *r)
 {
     char more[80];
 
-    while (options[r->n_options].section)
+    do
         r->n_options++;
+    while (options[r->n_options].section);
     r->seen = calloc((CONFIG_MAX_RULES + 1) * r->n_options, sizeof *r->seen);
     if (!r->seen)
         return err_set(r->err, "no memory");
@@ -272,7 +273,7 @@ static int parse(struct reader *r)
 
 int config_read(struct config *c, const char *path, FILE *report, struct err *err)
 {
-    struct err own;
+    struct err own = {""};
     struct reader r = {.c = c, .report = report, .path = path, .err = err ? err : &own, .section = "", .rule = -1};
 
     r.file = fopen(path, "re");

@@ -26,7 +26,7 @@ static void *at(const struct option *o, void *base)
 
 static double get_number(const struct option *o, const void *base)
 {
-    const char *field = (const char *)base + o->offset;
+    const void *field = (const char *)base + o->offset;
     if (o->type == OPTION_INT || o->type == OPTION_CHOICE)
         return *(const int *)field;
     return o->size == sizeof(float) ? (double)*(const float *)field : *(const double *)field;

@@ -34,7 +34,7 @@ const struct section sections[] = {
              "variable EARSHOT_MQTT_PASSWORD."},
     {"state", "What earshot remembers between two runs."},
     {"log", "What is said, and how."},
-    {"class", "Rules of one class, NAME as the model calls it (`earshot model show` lists them). What is "
+    {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is "
               "left out is as in "
               "[decision]. The section may stand once for each class."},
     {NULL, NULL},
@@ -47,10 +47,10 @@ const struct option options[] = {
      "system's own choice. `file:PATH` plays a recording at the pace of a microphone, `-` reads raw signed "
      "16-bit "
      "little-endian samples from standard input."},
-    {"input", "rate", OPTION_INT, AT(input.rate), 8000, 384000, "Hz", auto_zero, "auto", false,
+    {"input", "rate", OPTION_INT, AT(input.rate), 4000, 384000, "Hz", auto_zero, "auto", false,
      "Samples a second. `auto` is the device's own rate (16000 Hz for standard input)."},
     {"input", "channels", OPTION_INT, AT(input.channels), 1, 64, "", auto_zero, "auto", false,
-     "Channels to open. `auto` is as many as `channel` needs, and 1 for standard input."},
+     "Channels to open. `auto` is as many as `channel` needs, and for a mix of standard input 1."},
     {"input", "channel", OPTION_CHANNEL, AT(input.channel), 1, 64, "", NULL, "mix", false,
      "The channel to listen to, or `mix` for the mean of all. A pair in opposite phase cancels in a mix: "
      "choose one."},
@@ -77,7 +77,7 @@ const struct option options[] = {
      "hears it all the "
      "same."},
 
-    {"model", "file", OPTION_PATH, AT(model.file), 0, 0, "", NULL, "earshot-s", false,
+    {"model", "file", OPTION_PATH, AT(model.file), 0, 0, "", NULL, "earshot-s", true,
      "Model by name or path. A name is looked for in $EARSHOT_MODELS, in ../models beside the program's "
      "folder, and in "
      "PREFIX/share/earshot/models."},
@@ -136,9 +136,9 @@ const struct option options[] = {
      "Messages held while the broker is away. Beyond it the oldest levels and health go first; what is "
      "dropped is counted "
      "and published."},
-    {"mqtt", "level_interval", OPTION_NUMBER, AT(mqtt.level_interval), 1, 86400, "s", off_zero, "10 s", true,
+    {"mqtt", "level_interval", OPTION_NUMBER, AT(mqtt.level_interval), 1, 86400, "s", off_zero, "10 s", false,
      "From one message with sound levels to the next."},
-    {"mqtt", "health_interval", OPTION_NUMBER, AT(mqtt.health_interval), 5, 86400, "s", NULL, "60 s", true,
+    {"mqtt", "health_interval", OPTION_NUMBER, AT(mqtt.health_interval), 5, 86400, "s", NULL, "60 s", false,
      "From one message with the daemon's health to the next; changes of its state are told at once."},
 
     {"state", "dir", OPTION_PATH, AT(state.dir), 0, 0, "", NULL, "", false,
