@@ -85,7 +85,8 @@ static float score_of(const char *script, unsigned i)
     return c == 'n' ? NAN : c == '.' ? 0.0f : (float)(c - '0') / 10;
 }
 
-static void play(struct decision *d, struct heard *h, const char *const script[N], uint64_t sound, double base_s)
+static void play_cut(struct decision *d, struct heard *h, const char *const script[N], uint64_t sound, double base_s,
+                     double tail_s)
 {
     unsigned n = 0;
 
@@ -95,6 +96,10 @@ static void play(struct decision *d, struct heard *h, const char *const script[N
     for (unsigned i = 0; i < n; i++) {
         struct window_info w = window(sound, i, base_s, i + 1 == n);
         float scores[N];
+        if (w.last && tail_s > 0) {
+            w.valid = (uint32_t)(16000 * tail_s);
+            w.end_position = w.position + (uint64_t)llround(tail_s * RATE);
+        }
         for (unsigned k = 0; k < N; k++)
             scores[k] = score_of(script[k], i);
         h->window = i;
@@ -102,11 +107,27 @@ static void play(struct decision *d, struct heard *h, const char *const script[N
     }
 }
 
-static const struct {
+static void play(struct decision *d, struct heard *h, const char *const script[N], uint64_t sound, double base_s)
+{
+    play_cut(d, h, script, sound, base_s, 0);
+}
+
+struct sound {
     const char *name;
     const char *script[N];
     const char *want;
-} sounds[] = {
+};
+
+/* The last window is only the rest of the sound, 0.7 s of it. */
+static const struct sound with_rest[] = {
+    {"a sound of one window and a rest that says nothing",
+     {[DOG] = "8."},
+     "1 start dog_bark 0.2-1.0 x1;1 end dog_bark 0.2-1.0 x1;"},
+    {"heard in the rest alone: not enough", {[DOG] = ".8"}, "1 end unknown 0.2-1.2 x2 quiet;"},
+    {"nor in one whole window of two", {[DOG] = ".8."}, "2 end unknown 0.2-1.7 x3 quiet;"},
+};
+
+static const struct sound sounds[] = {
     {"confirmed in the second window, dated in the first",
      {[DOG] = "9999"},
      "1 start dog_bark 0.2-1.5 x2;3 end dog_bark 0.2-2.5 x4;"},
@@ -161,20 +182,27 @@ static const struct {
     {"nobody was sure", {[SPEECH] = "444", [DOG] = "222"}, "2 end unknown 0.2-2.0 x3 quiet;"},
 };
 
-static void test_sounds(void **state)
+static void check_sound(const struct sound *sound, double tail_s)
 {
     struct decision_params p = usual();
+    struct decision *d = make(&p);
+    struct heard h = {0};
+
+    play_cut(d, &h, sound->script, 1, 0, tail_s);
+    if (strcmp(h.text, sound->want) != 0)
+        fail_msg("%s:\n got  %s\n want %s", sound->name, h.text, sound->want);
+    assert_false(decision_busy(d));
+    decision_free(d);
+}
+
+static void test_sounds(void **state)
+{
     (void)state;
 
-    for (size_t i = 0; i < COUNT(sounds); i++) {
-        struct decision *d = make(&p);
-        struct heard h = {0};
-        play(d, &h, sounds[i].script, 1, 0);
-        if (strcmp(h.text, sounds[i].want) != 0)
-            fail_msg("%s:\n got  %s\n want %s", sounds[i].name, h.text, sounds[i].want);
-        assert_false(decision_busy(d));
-        decision_free(d);
-    }
+    for (size_t i = 0; i < COUNT(sounds); i++)
+        check_sound(&sounds[i], 0);
+    for (size_t i = 0; i < COUNT(with_rest); i++)
+        check_sound(&with_rest[i], 0.7);
 }
 
 static void test_event_fields(void **state)
@@ -550,16 +578,23 @@ static void test_lost_frames(void **state)
     assert_int_equal(h.events[2].lost_frames, 27);
     assert_int_equal(h.events[3].lost_frames, 27);
 
-    memset(&h, 0, sizeof h); /* lost in a sound that was dropped: the next event says so */
-    struct window_info w = window(2, 0, 20, true);
-    w.empty = w.dropped = true;
+    memset(&h, 0, sizeof h); /* lost after the last window of a sound: the next event says so */
+    float silence[N] = {[BACKGROUND] = 0.9f};
+    struct window_info w = window(2, 0, 20, false);
+    decision_do(d, &w, silence, hear, &h);
+    w = window(2, 1, 20, true);
+    w.empty = true;
     w.lost_frames = 99;
     decision_do(d, &w, NULL, hear, &h);
+    w = window(3, 0, 25, true); /* in a dropped one: the next window says it again, so that it counts once */
+    w.empty = w.dropped = true;
+    w.lost_frames = 1000;
+    decision_do(d, &w, NULL, hear, &h);
     static const char *const bark[N] = {[DOG] = "99"};
-    play(d, &h, bark, 3, 30);
+    play(d, &h, bark, 4, 30);
     assert_int_equal(h.events[0].lost_frames, 99);
     memset(&h, 0, sizeof h);
-    play(d, &h, bark, 4, 40);
+    play(d, &h, bark, 5, 40);
     assert_int_equal(h.events[0].lost_frames, 0);
     decision_free(d);
 }

@@ -51,6 +51,8 @@ struct decision {
     uint64_t sound; /* 0: none */
     char sound_id[UUID_SIZE];
     uint32_t windows;
+    uint32_t full;           /* valid samples of a whole window */
+    bool partial;            /* the newest window is the rest of the sound, and less than a whole one */
     bool sure;               /* some class was on in it */
     struct tally whole;      /* all windows of it, for `unknown` */
     bool told;               /* an event in this window */
@@ -274,7 +276,7 @@ static void class_window(struct decision *d, size_t i, const struct window_info 
         return;
     }
     if (!votes(d, i, score)) {
-        c->run = 0;
+        c->run = d->partial && c->run ? c->run + 1 : 0; /* the rest of a sound need not vote against it */
         return;
     }
     if (c->run++ == 0)
@@ -322,6 +324,8 @@ static void sound_window(struct decision *d, const struct window_info *info, con
 
     d->windows++;
     d->told = false;
+    d->full = d->windows == 1 ? info->valid : d->full;
+    d->partial = info->last && info->valid < d->full;
     d->last = *info;
     d->lost_untold += info->lost_frames;
     if (d->windows == 1)
@@ -343,13 +347,14 @@ void decision_do(struct decision *d, const struct window_info *info, const float
     if (d->sound != 0 && info->sound != d->sound)
         close_sound(d, sink, ctx); /* its `last` was lost on the way */
     if (d->sound == 0) {
+        d->partial = false;
         d->sound = info->sound;
         d->windows = 0;
         d->sure = false;
         uuid7(d->sound_id, info->start_ns);
     }
     if (info->empty)
-        d->lost_untold += info->lost_frames;
+        d->lost_untold += d->windows ? info->lost_frames : 0; /* an opening without a window: the next one tells */
     else
         sound_window(d, info, scores, sink, ctx);
     if (info->last)

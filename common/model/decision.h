@@ -5,7 +5,7 @@
  * windows does and its own score at least the closing threshold: a dip between good windows does not break a
  * run. The mean only ever adds votes, so it delays no start. `confirm` votes in a row start the event, dated
  * at the onset in the first of them; a sound that is over before there were so many windows starts and ends
- * at once if all of its windows voted. From then on the windows at or above the closing threshold are the
+ * at once if all of them voted, the last one aside where it is only the padded rest. From then on the windows at or above the closing threshold are the
  * event: its score is their highest, its level their peak and energy mean, its end that of the last of them.
  * It ends after release_s without one, or with the gate opening. Updates come at most once a second, and only
  * while the class is heard. A second start in the same opening is a new event with its own event_id.
