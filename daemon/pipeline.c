@@ -35,6 +35,7 @@ void pipeline_set_recogniser(struct pipeline *p, struct recogniser *r)
 void pipeline_decision_params(const struct config *config, struct decision_params *out)
 {
     *out = (struct decision_params){
+        .threshold = config->decision.threshold,
         .confirm = config->decision.confirm,
         .release_s = config->decision.release,
         .cooldown_s = config->decision.cooldown,
