@@ -3,6 +3,7 @@
 #include "daemon/classify.h"
 #include "daemon/classify_print.h"
 #include "daemon/cmd.h"
+#include "daemon/pipeline.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -170,29 +171,31 @@ static int print_all(struct batch *b)
     return code;
 }
 
-static int start_jobs(struct batch *b, struct job *jobs, struct err *err)
+/* Returns an exit code: a model that cannot be used is wrong usage. */
+static int start_jobs(struct batch *b, struct job *jobs)
 {
+    struct err err;
+
     for (size_t i = 0; i < b->jobs; i++) {
         jobs[i].batch = b;
-        jobs[i].classifier = classifier_new(&b->params, b->models, b->n_models, err);
+        jobs[i].classifier = classifier_new(&b->params, b->models, b->n_models, &err);
         if (!jobs[i].classifier)
-            return -1;
+            return cmd_fail(EXIT_USAGE, "classify", "%s", err.text);
     }
     for (size_t i = 0; i < b->jobs; i++) {
         int rc = pthread_create(&jobs[i].thread, NULL, work, &jobs[i]);
         if (rc != 0 && i == 0)
-            return err_set(err, "cannot start a thread: %s", strerror(rc));
+            return cmd_fail(EXIT_FAILED, "classify", "cannot start a thread: %s", strerror(rc));
         jobs[i].started = rc == 0; /* fewer do it as well, only later */
     }
-    return 0;
+    return EXIT_GOOD;
 }
 
 static int run_batch(struct batch *b)
 {
     struct job *jobs = calloc(b->jobs, sizeof *jobs);
-    struct err err = {"no memory"};
     pthread_condattr_t attr;
-    int code = EXIT_FAILED;
+    int code;
 
     b->entries = calloc(b->n_files, sizeof *b->entries);
     pthread_mutex_init(&b->lock, NULL);
@@ -200,10 +203,9 @@ static int run_batch(struct batch *b)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&b->news, &attr);
     pthread_condattr_destroy(&attr);
-    if (jobs && b->entries && start_jobs(b, jobs, &err) == 0)
+    code = jobs && b->entries ? start_jobs(b, jobs) : cmd_fail(EXIT_FAILED, "classify", "no memory");
+    if (code == EXIT_GOOD)
         code = print_all(b);
-    else
-        cmd_fail(code, "classify", "%s", err.text);
     for (size_t i = 0; jobs && i < b->jobs; i++) {
         if (jobs[i].started)
             pthread_join(jobs[i].thread, NULL);
@@ -279,15 +281,7 @@ static void take_config(struct batch *b, const struct config *c)
 {
     b->params.gate = c->gate;
     b->params.hop_s = c->model.hop;
-    b->params.decision = (struct decision_params){.threshold = c->decision.threshold,
-                                                  .confirm = c->decision.confirm,
-                                                  .release_s = c->decision.release,
-                                                  .cooldown_s = c->decision.cooldown,
-                                                  .close_ratio = c->decision.close_ratio,
-                                                  .hop_s = c->model.hop,
-                                                  .unknown = c->decision.unknown,
-                                                  .rules = c->rules,
-                                                  .n_rules = c->n_rules};
+    pipeline_decision_params(c, &b->params.decision);
 }
 
 static int run(struct cmd_context *cx, int argc, char **argv)

@@ -5,7 +5,6 @@
 static const struct command *const commands[] = {
     &cmd_run,
     &cmd_classify,
-    &cmd_levels,
     &cmd_devices,
     &cmd_levels,
     &cmd_test,
