@@ -4,30 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/analysis_check.h"
 #include "audio/blocklog.h"
+#include "audio/cutter.h"
 #include "audio/floor.h"
 #include "audio/gate.h"
 #include "audio/history.h"
 #include "audio/level.h"
 #include "audio/positions.h"
-#include "audio/resample.h"
-#include "audio/segment.h"
 #include "base/timebase.h"
 
-#define BLOCKS_PER_S       100
-#define FULL_SCALE         0.999f /* 16 bits reach 0.99997; a converter or a mix may sit a little below */
-#define SAME_LEVEL_DB      0.01f
-#define MAX_PREROLL_S      5.0
-#define MAX_MIN_DURATION_S 10.0
-#define MAX_HOLD_S         60.0
-#define MAX_WINDOW_S       30.0
-#define MIN_RATE           1000u
-#define MAX_RATE           768000u
-
-/* Samples at the lower of the two rates that the converter's filter reaches to either side: 20 for SINC_FASTEST, 46 for
- * MEDIUM, 143 for BEST (length of its table over its step), and a few to spare. */
-#define FILTER_REACH 24u
-_Static_assert(RESAMPLE_DEFAULT == RESAMPLE_FAST, "FILTER_REACH is that of RESAMPLE_FAST");
+#define BLOCKS_PER_S  100
+#define FULL_SCALE    0.999f /* 16 bits reach 0.99997; a converter or a mix may sit a little below */
+#define SAME_LEVEL_DB 0.01f
 
 /* Three counts of samples, none of which wraps:
  *  - stream: what the stages see, at the device's rate; a long gap is shorter in it than it was
@@ -56,59 +45,17 @@ struct analysis {
     struct blocklog log;
     bool busy;
 
-    struct resample *resample;
-    unsigned grid;     /* every grid-th stream sample coincides with one of the model's */
-    unsigned grid_out; /* ... every grid_out-th */
-    size_t lead;       /* stream samples that the converter must have had before its output is right */
-    size_t discard;    /* outputs that come before the window's first sample */
-    float *out;
-    size_t out_room;
-    struct segment segment;
+    struct cutter cutter;
     struct window *window;
 
     float constant_dbfs;
     struct analysis_levels levels;
 };
 
-static unsigned gcd(unsigned a, unsigned b)
-{
-    return b ? gcd(b, a % b) : a;
-}
-
-static bool between(double x, double low, double high)
-{
-    return x >= low && x <= high; /* false for NaN */
-}
-
-static int check(const struct analysis_params *p, struct err *err)
-{
-    const struct gate_params *g = &p->gate;
-    if (!between(p->device_rate, MIN_RATE, MAX_RATE) || !between(p->model_rate, MIN_RATE, MAX_RATE))
-        return err_set(err, "sample rates of %u Hz (input) and %u Hz (model): must be %u to %u Hz", p->device_rate,
-                       p->model_rate, MIN_RATE, MAX_RATE);
-    if (!between(p->window_s, 0.01, MAX_WINDOW_S))
-        return err_set(err, "window of %g s: must be 0.01 to %g s", p->window_s, MAX_WINDOW_S);
-    if (!between(p->hop_s, 0.001, p->window_s))
-        return err_set(err, "hop of %g s: must be 0.001 s to the window's %g s", p->hop_s, p->window_s);
-    if (!between(g->preroll_s, 0, MAX_PREROLL_S))
-        return err_set(err, "gate preroll of %g s: must be 0 to %g s", g->preroll_s, MAX_PREROLL_S);
-    if (!between(g->min_duration_s, 0, MAX_MIN_DURATION_S))
-        return err_set(err, "gate min_duration of %g s: must be 0 to %g s", g->min_duration_s, MAX_MIN_DURATION_S);
-    if (!between(g->hold_s, 0, MAX_HOLD_S) || !between(g->hysteresis_db, 0, 120))
-        return err_set(err, "gate hold of %g s, hysteresis of %g dB: must be 0 to %g s, 0 to 120 dB", g->hold_s,
-                       g->hysteresis_db, MAX_HOLD_S);
-    if (!between(g->highpass_hz, 0, p->device_rate * 0.45))
-        return err_set(err, "gate high-pass at %g Hz: must be 0 (off) to %g Hz at a sample rate of %u Hz",
-                       g->highpass_hz, p->device_rate * 0.45, p->device_rate);
-    return 0;
-}
-
-/* Device samples that an opening may reach back: the block that opened it, the pre-roll, the converter's lead-in, and what
- * rounding down to the common grid of both rates takes. */
+/* Stream samples that an opening may reach back: the block that opened it, the pre-roll, and what the cutter wants. */
 static size_t reach_back(const struct analysis *a, double preroll_s)
 {
-    return a->block_room + (size_t)ceil(preroll_s * a->p.device_rate) + a->lead + a->grid +
-           a->p.device_rate / a->p.model_rate + 2;
+    return a->block_room + (size_t)ceil(preroll_s * a->p.device_rate) + cutter_reach(&a->cutter);
 }
 
 static void set_gate(struct analysis *a, const struct gate_params *gate)
@@ -122,34 +69,31 @@ static void set_gate(struct analysis *a, const struct gate_params *gate)
     history_resize(&a->history, reach_back(a, a->p.gate.preroll_s));
 }
 
-static int make_buffers(struct analysis *a)
+static int make_buffers(struct analysis *a, struct err *err)
 {
     const struct analysis_params *p = &a->p;
-    double ratio = (double)p->model_rate / p->device_rate;
     size_t window = (size_t)llround(p->window_s * p->model_rate);
     size_t hop = (size_t)llround(p->hop_s * p->model_rate);
     /* a sound is held back, pre-roll and all, until it has lasted min_duration; that may show only as late as the end of
      * `hold`. What is not used of this is never touched. */
     double held_s = MAX_PREROLL_S + MAX_MIN_DURATION_S + MAX_HOLD_S;
-    size_t held = window + (size_t)(held_s * p->model_rate);
 
     a->block_room = p->device_rate / BLOCKS_PER_S + 1;
-    a->out_room = (size_t)ceil((double)(a->block_room + 2 * a->lead) * ratio) + 64;
+    if (cutter_init(&a->cutter, p->device_rate, p->model_rate, window, hop > 0 ? hop : 1, a->block_room,
+                    (size_t)(held_s * p->model_rate), err))
+        return -1;
     a->block = malloc(a->block_room * sizeof *a->block);
-    a->out = malloc(a->out_room * sizeof *a->out);
     a->window = calloc(1, sizeof *a->window + window * sizeof *a->window->samples);
-    size_t blocks = (size_t)((p->window_s + held_s + 1) * BLOCKS_PER_S);
-    int rc = !a->block || !a->out || !a->window ? -1 : 0;
-    rc |= blocklog_init(&a->log, blocks);
-    rc |= history_init(&a->history, reach_back(a, MAX_PREROLL_S));
-    rc |= segment_init(&a->segment, window, hop > 0 ? hop : 1, held + 2 * a->out_room);
-    return rc;
+    if (!a->block || !a->window || blocklog_init(&a->log, (size_t)((p->window_s + held_s + 1) * BLOCKS_PER_S)) ||
+        history_init(&a->history, reach_back(a, MAX_PREROLL_S)))
+        return err_set(err, "no memory for the analysis");
+    return 0;
 }
 
 struct analysis *analysis_new(const struct analysis_params *params, const struct timebase *timebase, window_sink *sink,
                               void *ctx, struct err *err)
 {
-    if (check(params, err))
+    if (analysis_check(params, err))
         return NULL;
     struct analysis *a = calloc(1, sizeof *a);
     if (!a) {
@@ -160,17 +104,9 @@ struct analysis *analysis_new(const struct analysis_params *params, const struct
     a->timebase = timebase;
     a->sink = sink;
     a->ctx = ctx;
-    a->resample = resample_new(params->device_rate, params->model_rate, RESAMPLE_DEFAULT, err);
-    if (!a->resample)
-        goto failed;
-    unsigned common = gcd(params->device_rate, params->model_rate);
-    a->grid = params->device_rate / common;
-    a->grid_out = params->model_rate / common;
-    if (params->device_rate != params->model_rate)
-        a->lead = (size_t)ceil(FILTER_REACH * fmax(1, (double)params->device_rate / params->model_rate));
-    if (make_buffers(a)) {
-        err_set(err, "no memory for the analysis");
-        goto failed;
+    if (make_buffers(a, err)) {
+        analysis_free(a);
+        return NULL;
     }
     set_gate(a, &params->gate);
     level_init(&a->level, params->device_rate, params->gate.highpass_hz);
@@ -179,23 +115,17 @@ struct analysis *analysis_new(const struct analysis_params *params, const struct
     a->block_to = params->device_rate / BLOCKS_PER_S;
     a->levels.rms_dbfs = a->levels.peak_dbfs = LEVEL_MIN_DBFS;
     return a;
-
-failed:
-    analysis_free(a);
-    return NULL;
 }
 
 void analysis_free(struct analysis *a)
 {
     if (!a)
         return;
-    resample_free(a->resample);
+    cutter_free(&a->cutter);
     history_free(&a->history);
     blocklog_free(&a->log);
-    segment_free(&a->segment);
     free(a->window);
     free(a->block);
-    free(a->out);
     free(a);
 }
 
@@ -205,12 +135,6 @@ static int64_t utc(const struct analysis *a, uint64_t position)
         return timebase_utc(a->timebase, position);
     uint64_t rate = a->p.device_rate;
     return (int64_t)(position / rate * 1000000000u + position % rate * 1000000000u / rate);
-}
-
-/* The stream sample nearest to a sample of the model's. */
-static uint64_t stream_of(const struct analysis *a, uint64_t model)
-{
-    return (model * a->p.device_rate + a->p.model_rate / 2) / a->p.model_rate;
 }
 
 /* Hands on what lies in a->window->samples, or the bare word that the sound is over (valid 0). `from`, `to`: stream. */
@@ -254,55 +178,38 @@ static void cut_windows(struct analysis *a)
 {
     if (!gate_long_enough(&a->gate))
         return;
-    struct segment *s = &a->segment;
+    struct segment *s = &a->cutter.segment;
     for (;;) {
         uint32_t index = s->index;
         uint64_t first = s->first;
         if (!segment_next(s, a->window->samples))
             return;
-        emit(a, index, stream_of(a, first), stream_of(a, first + s->window), s->window, false);
+        emit(a, index, cutter_stream(&a->cutter, first), cutter_stream(&a->cutter, first + s->window), s->window,
+             false);
     }
-}
-
-/* What the converter gave, less what belongs before the first window. */
-static void take_output(struct analysis *a, size_t n)
-{
-    size_t skip = a->discard < n ? a->discard : n;
-    a->discard -= skip;
-    segment_add(&a->segment, a->out + skip, n - skip);
-    cut_windows(a);
 }
 
 static void convert(struct analysis *a, const float *x, size_t n)
 {
-    take_output(a, resample_do(a->resample, x, n, a->out, a->out_room, 0));
+    cutter_do(&a->cutter, x, n);
+    cut_windows(a);
 }
 
-/* The gate opened with the block that just ended: converts from the pre-roll up to here. The converter starts at a sample of
- * the grid that both rates share, so that its phases are those of one that has run since sample 0, and with as much before
- * the first window as its filter reaches, so that its output is too. */
+/* The gate opened with the block that just ended: takes in what there is from the pre-roll up to here. */
 static void open_sound(struct analysis *a)
 {
-    a->levels.sounds++;
-    uint64_t opened = a->gate.open_position;
+    const struct history *h = &a->history;
     uint64_t preroll = (uint64_t)llround(a->p.gate.preroll_s * a->p.device_rate);
-    uint64_t from = opened > preroll ? opened - preroll : 0;
+    uint64_t from = a->gate.open_position > preroll ? a->gate.open_position - preroll : 0;
     if (from < a->fresh)
         from = a->fresh;
-    const struct history *h = &a->history;
-    if (h->first > 0 && from < h->first + a->lead + a->grid) /* preroll was raised a moment ago */
-        from = h->first + a->lead + a->grid;
+    if (h->first > 0 && from < h->first + cutter_reach(&a->cutter)) /* preroll was raised a moment ago */
+        from = h->first + cutter_reach(&a->cutter);
 
-    uint64_t first = from * a->p.model_rate / a->p.device_rate;
-    uint64_t needed = first * a->p.device_rate / a->p.model_rate;
-    uint64_t start = needed > a->lead ? (needed - a->lead) / a->grid * a->grid : 0;
-    a->discard = (size_t)(first - start / a->grid * a->grid_out);
-    resample_reset(a->resample);
-    segment_begin(&a->segment, first);
-
+    a->levels.sounds++;
     const float *x;
     size_t n;
-    for (; (n = history_read(h, start, &x)) > 0; start += n) {
+    for (uint64_t at = cutter_begin(&a->cutter, from); (n = history_read(h, at, &x)) > 0; at += n) {
         n = n < a->block_room ? n : a->block_room;
         convert(a, x, n);
     }
@@ -310,7 +217,7 @@ static void open_sound(struct analysis *a)
 
 static void close_sound(struct analysis *a)
 {
-    struct segment *s = &a->segment;
+    struct segment *s = &a->cutter.segment;
     if (!gate_long_enough(&a->gate)) {
         uint64_t lost = a->lost_untold; /* a dropped sound is told to nobody: the next window says it again */
         a->levels.dropped_short++;
@@ -323,8 +230,8 @@ static void close_sound(struct analysis *a)
     uint32_t index = s->index;
     uint64_t first = s->first;
     size_t valid = segment_tail(s, a->window->samples);
-    uint64_t end = stream_of(a, s->covered);
-    emit(a, index, valid > 0 ? stream_of(a, first) : end, end, valid, true);
+    uint64_t end = cutter_stream(&a->cutter, s->covered);
+    emit(a, index, valid > 0 ? cutter_stream(&a->cutter, first) : end, end, valid, true);
 }
 
 static void count_block(struct analysis *a, const struct level_block *b)
@@ -431,7 +338,7 @@ void analysis_flush(struct analysis *a)
     if (a->at > a->block_from)
         end_block(a);
     if (a->gate.open) {
-        take_output(a, resample_do(a->resample, a->block, 0, a->out, a->out_room, 1));
+        cutter_end(&a->cutter);
         a->gate.open = false;
         close_sound(a);
     }
@@ -440,11 +347,9 @@ void analysis_flush(struct analysis *a)
 
 void analysis_set_gate(struct analysis *a, const struct gate_params *gate)
 {
-    struct gate_params g = *gate;
-    g.preroll_s = fmin(fmax(g.preroll_s, 0), MAX_PREROLL_S);
-    g.min_duration_s = fmin(fmax(g.min_duration_s, 0), MAX_MIN_DURATION_S);
-    g.hold_s = fmin(fmax(g.hold_s, 0), MAX_HOLD_S);
-    if (g.highpass_hz != a->p.gate.highpass_hz && between(g.highpass_hz, 0, a->p.device_rate * 0.45))
+    double highpass_hz = a->p.gate.highpass_hz;
+    struct gate_params g = analysis_clamp_gate(gate, a->p.device_rate);
+    if (g.highpass_hz != highpass_hz)
         level_init(&a->level, a->p.device_rate, g.highpass_hz);
     set_gate(a, &g);
 }
@@ -465,5 +370,5 @@ void analysis_get_levels(const struct analysis *a, struct analysis_levels *out)
 
 size_t analysis_window_samples(const struct analysis *a)
 {
-    return a->segment.window;
+    return a->cutter.segment.window;
 }

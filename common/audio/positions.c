@@ -5,8 +5,10 @@
 void positions_gap(struct positions *p, uint64_t at, uint64_t missing_more)
 {
     uint64_t missing = p->n ? p->gaps[p->n - 1].missing : 0;
-    if (p->n == POSITIONS_GAPS)
+    if (p->n == POSITIONS_GAPS) {
+        p->before = p->gaps[0].missing;
         memmove(p->gaps, p->gaps + 1, --p->n * sizeof *p->gaps);
+    }
     p->gaps[p->n].at = at;
     p->gaps[p->n++].missing = missing + missing_more;
 }
@@ -16,6 +18,5 @@ uint64_t positions_device(const struct positions *p, uint64_t sample)
     for (unsigned i = p->n; i > 0; i--)
         if (p->gaps[i - 1].at <= sample)
             return sample + p->gaps[i - 1].missing;
-    /* older than every gap that is remembered: before the first one ever, or too long ago to matter */
-    return sample;
+    return sample + p->before;
 }

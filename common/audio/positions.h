@@ -8,6 +8,7 @@
 #define POSITIONS_GAPS 8 /* remembered; windows are cut within seconds, older gaps only add up */
 
 struct positions {
+    uint64_t before; /* missing before the first gap that is remembered */
     struct {
         uint64_t at, missing; /* from sample `at` on the device is `missing` frames ahead */
     } gaps[POSITIONS_GAPS];
