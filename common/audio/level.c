@@ -18,7 +18,7 @@ void level_init(struct level *l, unsigned rate, double highpass_hz)
 /* Transposed direct form II; b1 = -2 b0, b2 = b0. */
 static void filter(struct level *l, const float *x, size_t n)
 {
-    double b0 = l->b0, b1 = -2 * l->b0, a1 = l->a1, a2 = l->a2, s1 = l->s1, s2 = l->s2, power = 0;
+    double b0 = l->b0, b1 = -2 * l->b0, a1 = l->a1, a2 = l->a2, s1 = l->s1, s2 = l->s2, power = l->power;
     for (size_t i = 0; i < n; i++) {
         double in = x[i], y = b0 * in + s1;
         s1 = b1 * in - a1 * y + s2;
@@ -27,7 +27,7 @@ static void filter(struct level *l, const float *x, size_t n)
     }
     l->s1 = s1;
     l->s2 = s2;
-    l->power += power;
+    l->power = power;
 }
 
 void level_do(struct level *l, const float *x, size_t n)
