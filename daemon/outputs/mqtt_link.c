@@ -83,13 +83,21 @@ static void on_subscribe(struct mosquitto *m, void *ctx, int mid, int n, const i
                 mosquitto_reason_string(granted[i]));
 }
 
+/* Keeps the first error of an attempt: the next ones follow from it. "OpenSSL Error[0]: error:0A000086:SSL routines::certificate
+ * verify failed" is cut to what a person can use. */
 static void on_log(struct mosquitto *m, void *ctx, int level, const char *text)
 {
     struct mqtt_link *l = ctx;
+    const char *detail = strncmp(text, "OpenSSL Error", 13) == 0 ? strstr(text, "::") : NULL;
 
     (void)m;
-    if (level == MOSQ_LOG_ERR)
-        snprintf(l->said, sizeof l->said, "%s", strncmp(text, "Error: ", 7) == 0 ? text + 7 : text);
+    if (level != MOSQ_LOG_ERR || l->said[0])
+        return;
+    if (detail)
+        text = detail + 2;
+    else if (strncmp(text, "Error: ", 7) == 0)
+        text += 7;
+    snprintf(l->said, sizeof l->said, "%s", text);
 }
 
 /* What a return code of libmosquitto means to the user. */

@@ -93,9 +93,13 @@ int mqtt_login_tls(struct mosquitto *m, const struct config *config, struct err 
 
     if (readable("ca_file", ca, err) || readable("cert_file", cert, err) || readable("key_file", key, err))
         return -1;
+    int rc = MOSQ_ERR_SUCCESS;
     if (!*ca)
-        mosquitto_int_option(m, MOSQ_OPT_TLS_USE_OS_CERTS, 1);
-    int rc = mosquitto_tls_set(m, *ca ? ca : NULL, NULL, *cert ? cert : NULL, *cert ? key : NULL, no_passphrase);
+        rc = mosquitto_int_option(m, MOSQ_OPT_TLS_USE_OS_CERTS, 1);
+    /* libmosquitto takes a client certificate only together with authorities: Debian's, beside OpenSSL's defaults */
+    if (rc == MOSQ_ERR_SUCCESS && (*ca || *cert))
+        rc = mosquitto_tls_set(m, *ca ? ca : NULL, *ca ? NULL : "/etc/ssl/certs", *cert ? cert : NULL,
+                               *cert ? key : NULL, no_passphrase);
     if (rc == MOSQ_ERR_SUCCESS)
         rc = mosquitto_tls_insecure_set(m, false);
     return rc == MOSQ_ERR_SUCCESS ? 0 : err_set(err, "TLS: %s", mosquitto_strerror(rc));
