@@ -4,7 +4,7 @@
 #include "daemon/capture.h"
 #include "daemon/cmd.h"
 #include "daemon/cmdline.h"
-#include "daemon/control.h"
+#include "daemon/devices.h"
 #include "daemon/outputs/output.h"
 #include "daemon/pipeline.h"
 #include "daemon/run_control.h"
@@ -223,6 +223,9 @@ static int start(struct daemon *d, struct err *err)
         return -1;
     if (pipeline_start(d->pipeline, d->outputs, d->n_outputs, err) < 0)
         return -1;
+    struct health h;
+    pipeline_health(d->pipeline, &h);
+    log_info("model %s, %zu labels; gate threshold %s", h.model, d->commands.n_labels, h.threshold);
     d->control = run_control_new(d->pipeline, d->outputs, d->n_outputs, d->has_state ? d->state_dir : NULL);
     return 0;
 }
@@ -296,6 +299,7 @@ static int run(struct cmd_context *cx, int argc, char **argv)
             return EXIT_USAGE;
         }
     }
+    devices_prepare();
     if (d.fast && strncmp(cx->config.input.device, "file:", 5) != 0)
         return cmd_fail(EXIT_USAGE, "run", "--fast goes with --input file:PATH alone");
     if (or_demo && strcmp(cx->config.input.device, "default") == 0 && !capture_any_device()) {

@@ -301,7 +301,10 @@ int pipeline_set(struct pipeline *p, const char *name, const char *value, struct
 
 int pipeline_reload(struct pipeline *p, const struct config *config, struct err *err)
 {
-    struct recogniser *r = load(config, err);
+    struct config with_hop = *config;
+    with_hop.model.hop =
+        p->config.model.hop; /* the windows go on as they were; config_diff says that a restart changes it */
+    struct recogniser *r = load(&with_hop, err);
     if (!r)
         return -1;
     if (!same_labels(p, recogniser_model(r))) {

@@ -15,9 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_OPEN_NS  (2 * 1000000)  /* a window may be complete any moment: latency counts */
-#define POLL_QUIET_NS (10 * 1000000) /* nobody waits for a closed gate: CPU counts */
-#define WALL_CHECK_NS 1000000000LL
+#define POLL_OPEN_NS    (2 * 1000000)  /* a window may be complete any moment: latency counts */
+#define POLL_QUIET_NS   (10 * 1000000) /* nobody waits for a closed gate: CPU counts */
+#define WALL_CHECK_NS   1000000000LL
+#define SILENT_INPUT_NS 1000000000LL /* an input that gives nothing for so long is gone, or is made anew */
 
 /* --- analysis thread ------------------------------------------------------------------------------------------------ */
 
@@ -206,6 +207,7 @@ static void end_of_input(struct pipeline *p)
 void *analysis_main(void *arg)
 {
     struct pipeline *p = arg;
+    int64_t heard = 0;
     bool end = false;
 
     prctl(PR_SET_NAME, "analysis");
@@ -221,6 +223,12 @@ void *analysis_main(void *arg)
             ring_release(p->blocks);
             any = true;
             atomic_fetch_add_explicit(&p->consumed, 1, memory_order_relaxed);
+        }
+        if (any)
+            heard = clock_ns(CLOCK_MONOTONIC);
+        else if (p->open && clock_ns(CLOCK_MONOTONIC) - heard > SILENT_INPUT_NS) {
+            analysis_flush(p->analysis); /* the input is gone: what it began has ended */
+            any = true;
         }
         bool open = false;
         if (p->analysis) {
