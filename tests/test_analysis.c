@@ -41,15 +41,15 @@ static void run_whole(const struct analysis_params *p, const float *x, size_t n,
     analysis_free(a);
 }
 
-/* Silence at -70 dBFS with bursts of tone and noise at -20: [from_s, to_s) pairs. */
-static float *bursts(unsigned rate, double seconds, const double (*on)[2], size_t n_on, size_t *n)
+/* Noise at noise_dbfs with bursts of tone and noise at -20: [from_s, to_s) pairs. */
+static float *bursts(unsigned rate, double noise_dbfs, double seconds, const double (*on)[2], size_t n_on, size_t *n)
 {
     *n = (size_t)(seconds * rate);
     float *x = malloc(*n * sizeof *x);
     uint32_t seed = 7;
     for (size_t i = 0; i < *n; i++) {
         double t = (double)i / rate;
-        double v = synth_gain(-70) * synth_noise(&seed);
+        double v = synth_gain(noise_dbfs) * synth_noise(&seed);
         for (size_t k = 0; k < n_on; k++)
             if (t >= on[k][0] && t < on[k][1])
                 v += 0.1 * sin(2 * TEST_PI * 1234.5 * t) + 0.05 * synth_noise(&seed);
@@ -85,9 +85,11 @@ static void test_same_as_continuous(void **state)
     (void)state;
     for (size_t r = 0; r < N_RATES; r++) {
         size_t n, n_all;
-        float *x = bursts(RATES[r], 8, TWO_SOUNDS, 2, &n), *all;
+        float *x = bursts(RATES[r], -30, 8, TWO_SOUNDS, 2, &n), *all;
         assert_int_equal(resample_all(x, n, RATES[r], 16000, RESAMPLE_DEFAULT, &all, &n_all, NULL), 0);
         struct analysis_params p = synth_params(RATES[r], 16000);
+        p.gate.threshold = (struct gate_threshold){THRESHOLD_FIXED, -24}; /* so that all is loud before the opening */
+        p.gate.hysteresis_db = 3;
         struct collector c;
         run_whole(&p, x, n, 480, &c);
         assert_whole(&c);
@@ -125,7 +127,7 @@ static void test_chunks(void **state)
     static const size_t chunks[] = {0, 1, 7, 441, 1024, 100000000};
     for (size_t r = 0; r < N_RATES; r++) {
         size_t n;
-        float *x = bursts(RATES[r], 8, TWO_SOUNDS, 2, &n);
+        float *x = bursts(RATES[r], -70, 8, TWO_SOUNDS, 2, &n);
         struct analysis_params p = synth_params(RATES[r], 16000);
         p.gate.preroll_s = 0.2537; /* not whole blocks */
         struct collector want;
@@ -195,7 +197,7 @@ static void test_latency(void **state)
         unsigned rate = RATES[r];
         size_t n;
         static const double on[1][2] = {{1.5, 7.5}};
-        float *x = bursts(rate, 8, on, 1, &n);
+        float *x = bursts(rate, -70, 8, on, 1, &n);
         struct analysis_params p = synth_params(rate, 16000);
         struct collector c;
         struct analysis *a = make(&p, &c);
@@ -240,7 +242,7 @@ static void test_lengths(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const double on[1][2] = {{2, 2 + rows[i].on_s}};
         size_t n;
-        float *x = bursts(16000, 9, on, 1, &n);
+        float *x = bursts(16000, -70, 9, on, 1, &n);
         struct analysis_params p = synth_params(16000, 16000);
         p.gate.preroll_s = 0.2;
         p.gate.hold_s = 0.3;
