@@ -11,7 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum threshold_kind { THRESHOLD_AUTO /* db above the noise floor */, THRESHOLD_FIXED /* dBFS */, THRESHOLD_OFF /* always open */ };
+enum threshold_kind {
+    THRESHOLD_AUTO /* db above the noise floor */,
+    THRESHOLD_FIXED /* dBFS */,
+    THRESHOLD_OFF /* always open */
+};
 
 struct gate_threshold {
     enum threshold_kind kind;
@@ -24,19 +28,19 @@ void gate_threshold_text(const struct gate_threshold *t, char *out, size_t size)
 
 struct gate_params {
     struct gate_threshold threshold;
-    double hysteresis_db; /* closes this far below the opening threshold */
-    double hold_s;        /* ... once it has been below for this long */
-    double preroll_s;     /* audio kept from before the opening */
-    double min_duration_s;/* shorter sounds are dropped and counted */
-    double highpass_hz;   /* 0: off. For the gate's level only; the model hears the unfiltered sound */
-    double floor_dbfs;    /* the noise floor to start from (-60, or the saved one) */
+    double hysteresis_db;  /* closes this far below the opening threshold */
+    double hold_s;         /* ... once it has been below for this long */
+    double preroll_s;      /* audio kept from before the opening */
+    double min_duration_s; /* shorter sounds are dropped and counted */
+    double highpass_hz;    /* 0: off. For the gate's level only; the model hears the unfiltered sound */
+    double floor_dbfs;     /* the noise floor to start from (-60, or the saved one) */
 };
 
 struct analysis_params {
     unsigned device_rate, model_rate; /* Hz */
     double window_s, hop_s;
     struct gate_params gate;
-    bool no_gate;         /* like threshold off, and no sound is too short */
+    bool no_gate; /* like threshold off, and no sound is too short */
 };
 
 /* Maps device frames to UTC; see base/timebase.h. NULL: frame 0 is UTC 0. */
@@ -44,16 +48,16 @@ struct timebase;
 
 /* Live figures, for levels and health. Written by the analysis thread; analysis_levels copies them for its own thread. */
 struct analysis_levels {
-    float rms_dbfs, peak_dbfs;  /* of the last 10 ms block; rms after the high-pass */
-    float floor_dbfs;           /* tracked noise floor */
-    float threshold_dbfs;       /* opening threshold in force; -inf when off */
+    float rms_dbfs, peak_dbfs; /* of the last 10 ms block; rms after the high-pass */
+    float floor_dbfs;          /* tracked noise floor */
+    float threshold_dbfs;      /* opening threshold in force; -inf when off */
     bool open;
-    uint64_t position;          /* device frames so far, lost ones included */
+    uint64_t position;               /* device frames so far, lost ones included */
     uint64_t blocks, clipped_blocks; /* 10 ms blocks seen; those with a sample at full scale */
     uint64_t sounds, dropped_short;  /* gate openings; those under min_duration */
     uint64_t lost_frames;
-    uint64_t zero_run;          /* blocks in a row of digital silence */
-    uint64_t constant_run;      /* blocks in a row whose level did not move by 0.01 dB though not zero: a stuck input */
+    uint64_t zero_run;     /* blocks in a row of digital silence */
+    uint64_t constant_run; /* blocks in a row whose level did not move by 0.01 dB though not zero: a stuck input */
 };
 
 struct analysis;

@@ -93,8 +93,7 @@ void ring_commit(struct ring *r)
 
 const void *ring_peek(struct ring *r)
 {
-    size_t read =
-        atomic_load_explicit(&r->read, memory_order_relaxed); /* only this thread ever stores `read` */
+    size_t read = atomic_load_explicit(&r->read, memory_order_relaxed); /* only this thread ever stores `read` */
     if (read == r->written_seen) {
         /* acquire: see ring_commit. One acquire covers all elements up to the count that it loaded, so later
          * peeks below written_seen need none. */
