@@ -5,6 +5,7 @@
 #include "base/ring.h"
 #include "daemon/outputs/acks.h"
 #include "daemon/outputs/output.h"
+#include "daemon/outputs/output_thread.h"
 #include "model/decision.h"
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,15 +36,13 @@ struct journal {
     pthread_mutex_t
         producers; /* the ring takes one at a time; a test event comes from another thread than the worker */
     sem_t filled;
-    pthread_t thread;
+    struct output_thread thread;
     struct acks *acks;
     /* Counters and flags: each stands for itself, nothing else is published by them: relaxed. `stopping` is followed by a
      * sem_post, which orders it. */
     atomic_uint_fast64_t dropped, sent;
     atomic_bool stopping;
     bool complained; /* about a stdout that takes nothing; journal thread */
-    pthread_mutex_t fate;
-    bool abandoned, finished; /* under fate: who frees */
 };
 
 static void clock_text(char out[16], int64_t utc_ns)
@@ -167,27 +165,17 @@ static void journal_free(struct journal *j)
         return;
     sem_destroy(&j->filled);
     pthread_mutex_destroy(&j->producers);
-    pthread_mutex_destroy(&j->fate);
     ring_free(j->ring);
     acks_free(j->acks);
     free(j);
-}
-
-/* Has stop given us up? What is left is not written then: it was counted and logged. */
-static bool given_up(struct journal *j, bool finished)
-{
-    pthread_mutex_lock(&j->fate);
-    j->finished = finished;
-    bool abandoned = j->abandoned;
-    pthread_mutex_unlock(&j->fate);
-    return abandoned;
 }
 
 static void *run(void *arg)
 {
     struct journal *j = arg;
 
-    while (!given_up(j, false)) {
+    /* what is left when stop has given us up is not written any more: it was counted and logged */
+    while (!output_thread_abandoned(&j->thread)) {
         const struct event *e = ring_peek(j->ring);
         if (e) {
             tell(j, e);
@@ -198,8 +186,10 @@ static void *run(void *arg)
             sem_wait(&j->filled);
         }
     }
-    if (given_up(j, true))
+    if (output_thread_end(&j->thread)) {
+        output_thread_clear(&j->thread);
         journal_free(j);
+    }
     return NULL;
 }
 
@@ -242,34 +232,19 @@ static int journal_acknowledged(struct output *o, const char *id, char *text, si
 static void journal_stop(struct output *o, double flush_s)
 {
     struct journal *j = (struct journal *)o;
-    struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t ns = t.tv_nsec + (int64_t)(flush_s * 1e9);
-    t.tv_sec += ns / 1000000000;
-    t.tv_nsec = ns % 1000000000;
     atomic_store_explicit(&j->stopping, true, memory_order_relaxed);
     sem_post(&j->filled);
-
-    pthread_t thread = j->thread;
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &t) == 0) {
-        uint64_t dropped = atomic_load_explicit(&j->dropped, memory_order_relaxed);
-        if (dropped)
-            log_warn("%" PRIu64 " events were not written", dropped);
-        journal_free(j);
+    size_t left = ring_used(j->ring);
+    if (!output_thread_join(&j->thread, flush_s)) {
+        log_warn("events cannot be written: up to %zu were left", left);
         return;
     }
-    log_warn("events cannot be written: %zu were left", ring_used(j->ring));
-    pthread_mutex_lock(&j->fate);
-    bool finished = j->finished;
-    j->abandoned = !finished;
-    pthread_mutex_unlock(&j->fate);
-    if (finished) {
-        pthread_join(thread, NULL);
-        journal_free(j);
-    } else {
-        pthread_detach(thread); /* it hangs in a write; it frees j should that ever return */
-    }
+    uint64_t dropped = atomic_load_explicit(&j->dropped, memory_order_relaxed);
+    if (dropped)
+        log_warn("%" PRIu64 " events were not written", dropped);
+    output_thread_clear(&j->thread);
+    journal_free(j);
 }
 
 /* Is stderr the journal's? systemd.exec(5), $JOURNAL_STREAM: "device:inode" of the stream. */
@@ -314,7 +289,6 @@ struct output *output_journal_new(const char *format, struct err *err)
     }
     sem_init(&j->filled, 0, 0);
     pthread_mutex_init(&j->producers, NULL);
-    pthread_mutex_init(&j->fate, NULL);
     j->ring = ring_new(sizeof(struct event), QUEUE);
     j->acks = acks_new();
     j->output = (struct output){.name = "journal",
@@ -323,11 +297,7 @@ struct output *output_journal_new(const char *format, struct err *err)
                                 .acknowledged = journal_acknowledged,
                                 .stop = journal_stop};
 
-    sigset_t all, before;
-    sigfillset(&all); /* signals are main's; a pipe that broke is an error of write here */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = j->ring && j->acks ? pthread_create(&j->thread, NULL, run, j) : ENOMEM;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = j->ring && j->acks ? output_thread_start(&j->thread, run, j) : ENOMEM;
     if (rc) {
         err_set(err, "journal: %s", strerror(rc));
         journal_free(j);

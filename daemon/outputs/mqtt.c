@@ -4,13 +4,13 @@
 #include "base/log.h"
 #include "daemon/outputs/mqtt_session.h"
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#define HUNG_S 0.05 /* s that a connection that hangs is given at a stop with nothing to tell */
 
 static void wake(struct mqtt *m)
 {
@@ -131,67 +131,33 @@ static int mqtt_acknowledged(struct output *o, const char *id, char *text, size_
     return 0;
 }
 
-/* Waits for the thread until `deadline`; false: it hangs. */
-static bool join(struct mqtt *m, double deadline)
-{
-    struct timespec t = {.tv_sec = (time_t)deadline, .tv_nsec = (long)((deadline - (double)(time_t)deadline) * 1e9)};
-    if (pthread_clockjoin_np(m->thread, NULL, CLOCK_MONOTONIC, &t) == 0)
-        return true;
-
-    pthread_mutex_lock(&m->control_lock);
-    m->control = NULL;
-    pthread_mutex_unlock(&m->control_lock);
-    pthread_mutex_lock(&m->lock);
-    bool finished = m->finished;
-    m->abandoned = !finished;
-    pthread_mutex_unlock(&m->lock);
-    if (finished) {
-        pthread_join(m->thread, NULL);
-        return true;
-    }
-    log_debug("mqtt: the thread hangs in a connection and is left behind");
-    return false;
-}
-
 static void mqtt_stop(struct output *o, double flush_s)
 {
     struct mqtt *m = (struct mqtt *)o;
-    double now = mqtt_now(), deadline = now + flush_s;
     size_t left = mqtt_queued(m);
 
     pthread_mutex_lock(&m->lock);
-    m->deadline = deadline;
+    m->deadline = mqtt_now() + flush_s;
     /* nothing to tell: a connection that hangs is not worth the wait */
-    if (m->opening && !left)
-        deadline = now + (flush_s < 0.05 ? flush_s : 0.05);
+    if (m->opening && !left && flush_s > HUNG_S)
+        flush_s = HUNG_S;
     pthread_mutex_unlock(&m->lock);
+    pthread_mutex_lock(&m->control_lock);
+    m->control = NULL; /* its owner may be gone when a thread that hangs comes back */
+    pthread_mutex_unlock(&m->control_lock);
     wake(m);
 
-    pthread_t thread = m->thread;
-    bool joined = join(m, deadline);
-    /* an abandoned thread may free m at any time from here on */
-    if (!joined) {
+    if (!output_thread_join(&m->thread, flush_s)) {
         if (left)
             log_warn("mqtt: %zu events were not delivered: no connection yet", left);
-        pthread_detach(thread);
         return;
     }
     if ((left = mqtt_queued(m)) > 0)
         log_warn("mqtt: %zu events were not delivered to %s: %s", left, m->broker,
                  m->trouble[0] ? m->trouble : "not acknowledged in time");
     mosquitto_lib_cleanup();
+    output_thread_clear(&m->thread);
     mqtt_free(m);
-}
-
-static int start(struct mqtt *m)
-{
-    sigset_t all, before;
-
-    sigfillset(&all); /* signals are main's; SIGPIPE from OpenSSL's writes stays blocked */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&m->thread, NULL, mqtt_owner, m);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
 }
 
 struct output *output_mqtt_new(const struct config *config, const struct daemon_control *control, struct err *err)
@@ -228,7 +194,7 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
         goto fail;
     }
     mosquitto_lib_init();
-    if (start(m)) {
+    if (output_thread_start(&m->thread, mqtt_owner, m)) {
         mosquitto_lib_cleanup();
         err_set(err, "mqtt: cannot start a thread");
         goto fail;

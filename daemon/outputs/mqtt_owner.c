@@ -113,9 +113,8 @@ static double attempt(struct mqtt *m, int version, struct err *last_warning)
     struct mqtt_link *link = mqtt_link_open(&m->config, &m->names, version, &handler, &warning, &err);
     pthread_mutex_lock(&m->lock);
     m->opening = false;
-    bool abandoned = m->abandoned;
     pthread_mutex_unlock(&m->lock);
-    if (abandoned) {
+    if (output_thread_abandoned(&m->thread)) {
         mqtt_link_close(link);
         return 0;
     }
@@ -173,11 +172,9 @@ void *mqtt_owner(void *arg)
         sleep_until(m, again > soon ? again : soon);
     }
 
-    pthread_mutex_lock(&m->lock);
-    m->finished = true;
-    bool abandoned = m->abandoned;
-    pthread_mutex_unlock(&m->lock);
-    if (abandoned)
+    if (output_thread_end(&m->thread)) {
+        output_thread_clear(&m->thread);
         mqtt_free(m);
+    }
     return NULL;
 }

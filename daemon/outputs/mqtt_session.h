@@ -7,8 +7,8 @@
 #include "daemon/outputs/mqtt_link.h"
 #include "daemon/outputs/mqtt_queue.h"
 #include "daemon/outputs/mqtt_topics.h"
+#include "daemon/outputs/output_thread.h"
 #include <pthread.h>
-#include <stdatomic.h>
 
 struct mqtt_pending {
     int mid;
@@ -40,7 +40,7 @@ struct mqtt {
     struct mqtt_queue *queue;
     struct acks *acks;
     int wake;                    /* eventfd: there is something to do */
-    pthread_t thread;
+    struct output_thread thread;
     bool locks;                  /* made */
 
     pthread_mutex_t control_lock; /* held while the daemon is asked something */
@@ -55,8 +55,6 @@ struct mqtt {
     char trouble[200];           /* why it is not connected, "" while it is */
     bool opening;                /* in the blocking part of a connection */
     double deadline;             /* s, CLOCK_MONOTONIC, of a stop; 0: not stopping */
-    bool abandoned;              /* stop did not wait any longer: the thread frees everything */
-    bool finished;               /* the thread is done with everything */
                                  /* ... to here */
     struct mqtt_session session;
     double warned;               /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
