@@ -26,6 +26,7 @@
 #define SAVE_FLOOR_EVERY 1200 /* ticks: 10 minutes */
 #define FLUSH_END_S      5.0  /* the input ended: nobody waits for us */
 #define FLUSH_TERM_S     0.45 /* systemd, or a person, does: the whole stop stays under a second */
+#define FLUSH_LEAST_S    0.05 /* what one that has nothing left to do needs at most */
 #define MAX_OUTPUTS      4
 
 struct daemon {
@@ -36,7 +37,8 @@ struct daemon {
     struct pipeline *pipeline;
     struct output *outputs[MAX_OUTPUTS];
     size_t n_outputs;
-    struct run_control *control;
+    _Atomic(struct run_control *)
+        control; /* release and acquire: the MQTT thread may ask for a test before it is there */
     struct daemon_control commands;
     bool has_state, fast;
 };
@@ -47,9 +49,10 @@ static int set_from_output(void *ctx, const char *name, const char *value, struc
 
     if (strcmp(name, "test") != 0)
         return pipeline_set(d->pipeline, name, value, err);
-    if (!d->control)
+    struct run_control *control = atomic_load_explicit(&d->control, memory_order_acquire);
+    if (!control)
         return err_set(err, "not ready for a test yet");
-    return run_control_test(d->control, value, err);
+    return run_control_test(control, value, err);
 }
 
 static void open_log(const struct config *c)
@@ -112,11 +115,21 @@ static int open_outputs(struct daemon *d, struct err *err)
     return 0;
 }
 
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* flush_s is for all of them together: two that hang must not add up. */
 static void close_outputs(struct daemon *d, double flush_s)
 {
+    double deadline = now_s() + flush_s;
+
     while (d->n_outputs > 0) {
         struct output *o = d->outputs[--d->n_outputs];
-        o->stop(o, flush_s);
+        o->stop(o, fmax(deadline - now_s(), FLUSH_LEAST_S));
     }
 }
 
@@ -131,6 +144,19 @@ static void tell_status(struct daemon *d, const struct health *h)
                        (unsigned long long)h->events);
 }
 
+static void count_outputs(struct daemon *d, struct health *h)
+{
+    for (size_t i = 0; i < d->n_outputs; i++) {
+        struct output *o = d->outputs[i];
+        struct output_counters *c = &h->outputs[h->n_outputs];
+        c->name = o->name;
+        if (o->counters && h->n_outputs < HEALTH_OUTPUTS) {
+            o->counters(o, &c->queued, &c->dropped, &c->sent);
+            h->n_outputs++;
+        }
+    }
+}
+
 static void tick(struct daemon *d, unsigned n)
 {
     struct health h;
@@ -139,6 +165,7 @@ static void tick(struct daemon *d, unsigned n)
     if (n % HEALTH_EVERY != 0)
         return;
     pipeline_health(d->pipeline, &h);
+    count_outputs(d, &h);
     tell_status(d, &h);
     for (size_t i = 0; i < d->n_outputs; i++)
         if (d->outputs[i]->health)
@@ -226,7 +253,11 @@ static int start(struct daemon *d, struct err *err)
     struct health h;
     pipeline_health(d->pipeline, &h);
     log_info("model %s, %zu labels; gate threshold %s", h.model, d->commands.n_labels, h.threshold);
-    d->control = run_control_new(d->pipeline, d->outputs, d->n_outputs, d->has_state ? d->state_dir : NULL);
+    struct run_control *control =
+        run_control_new(d->pipeline, d->outputs, d->n_outputs, d->has_state ? d->state_dir : NULL);
+    if (!control)
+        return err_set(err, "out of memory");
+    atomic_store_explicit(&d->control, control, memory_order_release);
     return 0;
 }
 
@@ -249,10 +280,12 @@ static int run_daemon(struct daemon *d)
     } else {
         code = cmd_fail(EXIT_USAGE, "run", "%s", err.text);
     }
-    run_control_free(d->control);
+    struct run_control *control = atomic_load_explicit(&d->control, memory_order_acquire);
+    run_control_stop(control);
     if (d->pipeline)
         pipeline_stop(d->pipeline);
     close_outputs(d, flush_s);
+    run_control_free(control);
     pipeline_free(d->pipeline);
     state_unlock(d->lock);
     service_free(d->service);

@@ -28,7 +28,9 @@ void eventfd_wake(int fd)
 void pipeline_set_recogniser(struct pipeline *p, struct recogniser *r)
 {
     p->recogniser = r;
+    pthread_mutex_lock(&p->figures_lock);
     snprintf(p->model_name, sizeof p->model_name, "%s", recogniser_model(r)->name);
+    pthread_mutex_unlock(&p->figures_lock);
     decision_set_source(recogniser_decision(r), p->config.input.device);
 }
 
@@ -249,20 +251,24 @@ bool pipeline_progress(struct pipeline *p)
     uint64_t consumed = atomic_load_explicit(&p->consumed, memory_order_relaxed);
     uint64_t windows = atomic_load_explicit(&p->windows_done, memory_order_relaxed);
 
-    bool analysing = consumed != p->seen_consumed || (ring_used(p->blocks) == 0 && c.progress != p->seen_capture);
+    /* a pipe may fall silent for as long as it likes, a device may not */
+    bool fed = c.live ? c.progress != p->seen_capture : true;
+    bool analysing = consumed != p->seen_consumed || (ring_used(p->blocks) == 0 && fed);
     bool working = windows != p->seen_windows || ring_used(p->windows) == 0;
     p->seen_consumed = consumed;
     p->seen_capture = c.progress;
     p->seen_windows = windows;
-    return (analysing && working) || !c.live;
+    return analysing && working;
 }
 
 static int set_threshold(struct pipeline *p, const char *value, struct err *err)
 {
     struct gate_threshold t;
+    char text[sizeof p->threshold_text];
 
     if (gate_threshold_parse(value, &t, err) < 0)
         return -1;
+    gate_threshold_text(&t, text, sizeof text);
     pthread_mutex_lock(&p->request.lock);
     p->gate_wanted.threshold = t;
     p->request.gate = p->gate_wanted;
@@ -270,9 +276,9 @@ static int set_threshold(struct pipeline *p, const char *value, struct err *err)
     pthread_mutex_unlock(&p->request.lock);
 
     pthread_mutex_lock(&p->figures_lock);
-    gate_threshold_text(&t, p->threshold_text, sizeof p->threshold_text);
+    memcpy(p->threshold_text, text, sizeof text);
     pthread_mutex_unlock(&p->figures_lock);
-    log_info("gate threshold is now %s", p->threshold_text);
+    log_info("gate threshold is now %s", text);
     return 0;
 }
 
@@ -325,8 +331,8 @@ int pipeline_reload(struct pipeline *p, const struct config *config, struct err 
     p->request.recogniser = r;
     p->request.gate = p->gate_wanted = config->gate;
     p->request.gate_new = true;
-    eventfd_wake(p->wake_worker);
     pthread_mutex_unlock(&p->request.lock);
+    eventfd_wake(p->wake_worker); /* not before: it only tries the lock */
 
     pthread_mutex_lock(&p->figures_lock);
     gate_threshold_text(&config->gate.threshold, p->threshold_text, sizeof p->threshold_text);

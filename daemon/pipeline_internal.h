@@ -44,7 +44,7 @@ struct pipeline {
     struct timebase *timebase;
     int channel; /* of the device's: DOWNMIX_MIX, 0.. */
     float gain;
-    uint32_t epoch, rate;
+    uint32_t epoch;
     uint64_t next_frame;
     int64_t wall_checked;
     struct window_info owed; /* a sound's end that did not fit the full queue */
@@ -58,7 +58,7 @@ struct pipeline {
 
     /* shared, written by one thread each, relaxed: figures, not synchronisation */
     atomic_bool stop, listening, busy, ended;
-    atomic_uint_fast64_t consumed, lost, windows_done, windows_dropped, events, windows_queued;
+    atomic_uint_fast64_t consumed, lost, windows_done, windows_dropped, events;
     uint64_t seen_consumed, seen_capture, seen_windows; /* pipeline_progress's */
 
     pthread_mutex_t figures_lock; /* analysis tries it, readers wait for it: the reader never delays the writer */

@@ -36,7 +36,6 @@ static bool queue_window(struct pipeline *p, const struct window_info *info, con
     if (samples)
         memcpy(w->samples, samples, analysis_window_samples(p->analysis) * sizeof(float));
     ring_commit(p->windows);
-    atomic_fetch_add_explicit(&p->windows_queued, 1, memory_order_relaxed);
     eventfd_wake(p->wake_worker);
     return true;
 }
@@ -74,7 +73,7 @@ static void add_past(struct pipeline *p, struct analysis_levels *l)
 }
 
 /* A new stream: frames begin at 0 again and the rate may be another. Sounds of the old one end here. */
-static int begin_stream(struct pipeline *p, const struct audio_block *b)
+static void begin_stream(struct pipeline *p, const struct audio_block *b)
 {
     struct gate_params gate = p->config.gate;
 
@@ -98,14 +97,15 @@ static int begin_stream(struct pipeline *p, const struct audio_block *b)
     struct err err;
     p->analysis = analysis_new(&params, p->timebase, on_window, p, &err);
     p->epoch = b->epoch;
-    p->rate = b->rate;
-    p->next_frame = b->frame;
+    p->next_frame =
+        0; /* a stream whose first frames were lost begins with that gap: positions must agree with the time base */
     p->wall_checked = 0;
     if (!p->analysis) {
         log_error("input at %u Hz cannot be analysed: %s", b->rate, err.text);
-        return -1;
+        pthread_mutex_lock(&p->figures_lock);
+        snprintf(p->mic_problem, sizeof p->mic_problem, "cannot be analysed at %u Hz", b->rate);
+        pthread_mutex_unlock(&p->figures_lock);
     }
-    return 0;
 }
 
 static void follow_clock(struct pipeline *p, const struct audio_block *b, bool open)
@@ -170,10 +170,10 @@ static void take_requests(struct pipeline *p)
 
 static void analyse_block(struct pipeline *p, const struct audio_block *b)
 {
-    if (!p->analysis || b->epoch != p->epoch) {
-        if (begin_stream(p, b) < 0)
-            return;
-    }
+    if (b->epoch != p->epoch) /* the first one is 1 */
+        begin_stream(p, b);
+    if (!p->analysis)
+        return;
     if (b->frame > p->next_frame) {
         uint64_t gap = b->frame - p->next_frame;
         atomic_fetch_add_explicit(&p->lost, gap, memory_order_relaxed);
@@ -187,7 +187,7 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         downmix_do(b->samples, b->frames, b->channels, p->channel, p->gain, p->mono);
         analysis_do(p->analysis, p->mono, b->frames);
     } else {
-        analysis_lost(p->analysis, b->frames); /* positions go on; nothing is heard */
+        analysis_skip(p->analysis, b->frames);
     }
 }
 
@@ -216,7 +216,8 @@ void *analysis_main(void *arg)
         bool any = false;
 
         take_requests(p);
-        while (!end && (b = ring_peek(p->blocks))) {
+        while (!end && !atomic_load_explicit(&p->stop, memory_order_relaxed) && (b = ring_peek(p->blocks))) {
+            take_requests(p); /* here too: with --fast the ring may not run empty before the file's end */
             end = b->flags & BLOCK_END;
             if (b->frames)
                 analyse_block(p, b);

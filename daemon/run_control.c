@@ -68,7 +68,9 @@ int run_control_test(struct run_control *r, const char *label, struct err *err)
         return -1;
     pipeline_health(r->pipeline, &h);
     pthread_mutex_lock(&r->lock);
-    if (r->busy) {
+    if (atomic_load_explicit(&r->cancel, memory_order_relaxed)) { /* set under the lock; relaxed is for output_test */
+        rc = err_set(err, "the daemon is stopping");
+    } else if (r->busy) {
         rc = err_set(err, "a test of %s is under way", r->label);
     } else {
         if (r->made)
@@ -164,14 +166,26 @@ struct run_control *run_control_new(struct pipeline *p, struct output *const *ou
     return r;
 }
 
-void run_control_free(struct run_control *r)
+void run_control_stop(struct run_control *r)
 {
     if (!r)
         return;
     control_free(r->control);
+    r->control = NULL;
+    pthread_mutex_lock(&r->lock);
     atomic_store_explicit(&r->cancel, true, memory_order_relaxed);
-    if (r->made)
+    bool made = r->made;
+    r->made = false;
+    pthread_mutex_unlock(&r->lock);
+    if (made)
         pthread_join(r->tester, NULL);
+}
+
+void run_control_free(struct run_control *r)
+{
+    if (!r)
+        return;
+    run_control_stop(r);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }

@@ -8,10 +8,14 @@
 struct run_control;
 
 /* Opens the socket (see control_path; state_dir may be NULL). A place where none can be opened is a warning: the daemon listens all
- * the same. Everything is borrowed and must outlive run_control_free. NULL: no memory. */
+ * the same. All is borrowed: the pipeline until run_control_free, the outputs until run_control_stop. NULL: no memory. */
 struct run_control *run_control_new(struct pipeline *p, struct output *const *outputs, size_t n_outputs,
                                     const char *state_dir);
-void run_control_free(struct run_control *r); /* ends a test that is under way */
+
+/* Closes the socket, ends a test that is under way and refuses others. An output may still ask for one until it was stopped: the
+ * outputs are stopped between the two. */
+void run_control_stop(struct run_control *r);
+void run_control_free(struct run_control *r);
 
 /* Begins a test event of that label on a thread of its own; any thread, returns at once. -1: unknown label, or one is under way. */
 int run_control_test(struct run_control *r, const char *label, struct err *err);

@@ -108,6 +108,9 @@ void service_status(struct service *s, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    for (char *c = text; *c; c++) /* a line of the message is a variable: a device's name must not make one */
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
     if (strcmp(text, s->status) == 0)
         return;
     memcpy(s->status, text, sizeof text);

@@ -323,14 +323,25 @@ void analysis_do(struct analysis *a, const float *x, size_t n)
     take(a, x, n);
 }
 
-void analysis_lost(struct analysis *a, uint64_t frames)
+static void pass_over(struct analysis *a, uint64_t frames)
 {
     uint64_t most = (uint64_t)llround(a->p.window_s * a->p.device_rate);
-    a->levels.lost_frames += frames;
-    a->lost_untold += frames;
     take(a, NULL, frames < most ? frames : most);
     if (frames > most)
         positions_gap(&a->positions, a->at, frames - most);
+}
+
+void analysis_lost(struct analysis *a, uint64_t frames)
+{
+    a->levels.lost_frames += frames;
+    a->lost_untold += frames;
+    pass_over(a, frames);
+}
+
+void analysis_skip(struct analysis *a, uint64_t frames)
+{
+    pass_over(a, frames);
+    a->fresh = a->at; /* the next sound's pre-roll begins after it */
 }
 
 void analysis_flush(struct analysis *a)

@@ -76,6 +76,9 @@ void analysis_do(struct analysis *a, const float *x, size_t n);
  * window says so. */
 void analysis_lost(struct analysis *a, uint64_t frames);
 
+/* `frames` passed that nobody was to listen to: positions go on, nothing is heard, and nothing counts as lost. Flush first. */
+void analysis_skip(struct analysis *a, uint64_t frames);
+
 /* The input ended or stopped: closes an open gate, so that the last window comes out. Audio may follow afterwards. */
 void analysis_flush(struct analysis *a);
 
