@@ -149,6 +149,13 @@ int op_arrange(struct plan *p, const struct graph_node *node, struct plan_value 
     return node_err(node, err, "its input would have to be transposed in memory, which is not supported here");
 }
 
+int op_feed_plain(struct plan *p, const struct graph_node *node, struct plan_value *v, struct err *err)
+{
+    static const size_t order[GRAPH_RANK] = {0, 1, 2, 3, 4, 5};
+
+    return p->stores[v->store].input ? op_arrange(p, node, v, order, err) : 0;
+}
+
 struct layer *op_foldable(struct plan *p, const struct plan_value *v, bool bare)
 {
     struct layer *l = v->kind == VALUE_STORE && v->sole ? &p->layers[p->stores[v->store].producer] : NULL;

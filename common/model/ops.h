@@ -68,6 +68,9 @@ void op_alias(struct plan *p, const struct graph_node *node, const struct plan_v
 int op_arrange(struct plan *p, const struct graph_node *node, struct plan_value *v, const size_t *order,
                struct err *err);
 
+/* If v is the graph's input: feed it in ONNX's own order. */
+int op_feed_plain(struct plan *p, const struct graph_node *node, struct plan_value *v, struct err *err);
+
 /* The layer under v, if it may be changed and is a convolution or dense; else NULL. `bare`: it has no clamp yet. */
 struct layer *op_foldable(struct plan *p, const struct plan_value *v, bool bare);
 /* y = x * scale[c] + shift[c] after a foldable layer, worked into its weights. */

@@ -101,7 +101,7 @@ static int product(struct plan *p, const struct graph_node *node, struct product
     struct plan_value x;
     struct layer *l;
 
-    if (op_value(p, node, 0, &x, err) != 0)
+    if (op_value(p, node, 0, &x, err) != 0 || op_feed_plain(p, node, &x, err) != 0)
         return -1;
     if (x.layout.rank == 0 || m->b.layout.rank != 2)
         return node_err(node, err, "its constant input has %zu dimensions, 2 are supported", m->b.layout.rank);
@@ -151,7 +151,8 @@ int op_softmax(struct plan *p, const struct graph_node *node, struct err *err)
     size_t n = 1, inner = 0, first, shape[2], store, out;
     struct plan_value x;
 
-    if (op_value(p, node, 0, &x, err) != 0 || node_int(node, "axis", &axis, err) != 0)
+    if (op_value(p, node, 0, &x, err) != 0 || op_feed_plain(p, node, &x, err) != 0 ||
+        node_int(node, "axis", &axis, err) != 0)
         return -1;
     if (axis < -(int64_t)x.layout.rank || axis >= (int64_t)x.layout.rank)
         return node_err(node, err, "axis %lld of %zu dimensions", (long long)axis, x.layout.rank);

@@ -170,6 +170,22 @@ static bool like(const struct layout *x, const struct constant *c, struct layout
     return true;
 }
 
+/* A constant that is larger than what it meets: channels last if that is so, else ONNX's order. */
+static void unlike(const struct layout *x, const struct constant *c, struct layout *layout)
+{
+    size_t rank = x->rank > c->layout.rank ? x->rank : c->layout.rank, order[GRAPH_RANK], dims[GRAPH_RANK];
+
+    layout_channels_last(x->rank, order);
+    if (rank < 3 || (x->rank > 2 && !layout_is_ordered(x, order))) {
+        layout_plain(layout, c->layout.rank, c->layout.dims);
+        return;
+    }
+    for (size_t i = 0; i < rank; i++)
+        dims[i] = i < rank - c->layout.rank ? 1 : c->layout.dims[i - (rank - c->layout.rank)];
+    layout_channels_last(rank, order);
+    layout_ordered(layout, rank, dims, order);
+}
+
 /* Does a constant of this layout vary along the last `channels` elements in x's memory alone? */
 static bool per_channel(const struct layout *x, const struct layout *c, size_t skip, size_t channels)
 {
@@ -218,7 +234,7 @@ int op_with_constant(struct plan *p, const struct graph_node *node, enum layer_o
     float *data;
 
     if (!within)
-        layout_plain(&v.layout, c->layout.rank, c->layout.dims);
+        unlike(&x->layout, c, &v.layout);
     v.store = op_static(p, node, 1, &c->n, err);
     if (v.store == GRAPH_ABSENT)
         return -1;

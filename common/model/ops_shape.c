@@ -226,7 +226,7 @@ int op_pad(struct plan *p, const struct graph_node *node, struct err *err)
     if (pad_sizes(p, node, rank, pre, post, &value, err) != 0)
         return -1;
     layout_channels_last(rank, order);
-    if (rank < 3 || !layout_is_ordered(&x.layout, order))
+    if (rank < 3 || (!layout_is_ordered(&x.layout, order) && !p->stores[x.store].input))
         for (size_t i = 0; i < rank; i++)
             order[i] = i;
     if (op_arrange(p, node, &x, order, err) != 0)

@@ -97,21 +97,93 @@ static int translate(struct plan *p, const struct graph_node *node, struct err *
     return op->fn(p, node, err);
 }
 
+/* Images and signals are fed with their channels last, as convolutions want them, but [N, bands, frames] that becomes an image
+ * later (no convolution in the graph is one over signals) as it is. */
+static bool feed_channels_last(const struct graph *g)
+{
+    if (g->input_rank != 3)
+        return g->input_rank > 3;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct graph_node *node = &g->nodes[i];
+        size_t w = node->live && node->n_in > 1 ? node->in[1] : GRAPH_ABSENT;
+
+        if (strcmp(node->op, "Conv") == 0 && w != GRAPH_ABSENT && g->values[w].tensor && g->values[w].tensor->rank == 3)
+            return true;
+    }
+    return false;
+}
+
 static int make_input(struct plan *p, struct err *err)
 {
     const struct graph *g = p->graph;
     struct plan_value *v = &p->values[g->input];
+    struct store *s = &p->stores[p->n_stores];
+    size_t order[GRAPH_RANK], n;
+    uint32_t *map;
 
     v->kind = VALUE_STORE;
-    v->sole = false; /* nothing may be folded into what is fed */
-    layout_plain(&v->layout, g->input_rank, g->input_dims);
-    if (layout_count(&v->layout) > PLAN_STORE_MAX)
-        return err_set(err, "input '%.80s' has more than %zu elements", g->values[g->input].name, PLAN_STORE_MAX);
     v->store = p->n_stores++;
-    p->stores[v->store].input = true;
-    p->stores[v->store].rank = g->input_rank;
-    memcpy(p->stores[v->store].dims, g->input_dims, sizeof g->input_dims);
+    v->sole = false; /* nothing may be folded into what is fed */
+    s->input = true;
+    s->rank = g->input_rank;
+    memcpy(s->dims, g->input_dims, sizeof g->input_dims);
+    layout_plain(&v->layout, g->input_rank, g->input_dims);
+    n = layout_count(&v->layout);
+    if (n > PLAN_STORE_MAX)
+        return err_set(err, "input '%.80s' has more than %zu elements", g->values[g->input].name, PLAN_STORE_MAX);
+    layout_channels_last(g->input_rank, order);
+    if (!feed_channels_last(g) || layout_is_ordered(&v->layout, order))
+        return 0;
+    layout_ordered(&v->layout, g->input_rank, g->input_dims, order);
+    map = layout_map(&v->layout);
+    s->gather = malloc(n * sizeof *s->gather);
+    for (size_t i = 0; map && s->gather && i < n; i++)
+        s->gather[map[i]] = (uint32_t)i;
+    free(map);
+    return map && s->gather ? 0 : err_set(err, "out of memory");
+}
+
+static int make_output(struct plan *p, size_t value, struct err *err)
+{
+    struct plan_value *v = &p->values[value];
+    const struct graph_node node = {.name = p->graph->values[value].name, .op = "output"};
+
+    if (v->kind != VALUE_STORE)
+        return err_set(err, "output '%.80s' is a constant or a second output", node.name);
+    if (p->stores[v->store].input) { /* under another name or shape: XNNPACK wants a layer between */
+        size_t copy = op_store(p, &node, p->stores[v->store].rank, p->stores[v->store].dims, err);
+
+        if (copy == GRAPH_ABSENT || !op_layer(p, &node, LAYER_RESHAPE, v->store, v->store, copy, err))
+            return -1;
+        v->store = copy;
+    }
+    p->stores[v->store].output = true;
     return 0;
+}
+
+/* Drops layers whose result nobody reads (a reshape before an operator that turned out to be nothing): XNNPACK aborts on them. */
+static void prune(struct plan *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_stores; i++)
+        p->stores[i].used = p->stores[i].output;
+    for (size_t i = p->n_layers; i-- > 0;)
+        if (p->stores[p->layers[i].out].used)
+            p->stores[p->layers[i].in[0]].used = p->stores[p->layers[i].in[1]].used = true;
+    for (size_t i = 0; i < p->n_layers; i++) {
+        struct layer *l = &p->layers[i];
+
+        if (!p->stores[l->out].used) {
+            free(l->w);
+            free(l->b);
+            p->macs -= l->macs;
+            continue;
+        }
+        p->stores[l->out].producer = n;
+        p->layers[n++] = *l;
+    }
+    p->n_layers = n;
 }
 
 static int build(struct plan *p, struct err *err)
@@ -135,13 +207,10 @@ static int build(struct plan *p, struct err *err)
                                         : translate(p, &g->nodes[i], err) != 0)
             return -1;
     }
-    for (size_t i = 0; i < g->n_outputs; i++) {
-        const struct plan_value *v = &p->values[g->outputs[i]];
-
-        if (v->kind != VALUE_STORE || p->stores[v->store].input)
-            return err_set(err, "output '%.80s' is a constant or the input", g->values[g->outputs[i]].name);
-        p->stores[v->store].output = true;
-    }
+    for (size_t i = 0; i < g->n_outputs; i++)
+        if (make_output(p, g->outputs[i], err) != 0)
+            return -1;
+    prune(p);
     return 0;
 }
 
