@@ -1,0 +1,28 @@
+/* libFuzzer harness for model files: whatever the bytes, they are refused or they run. Not built by make; by hand:
+ *   make build/gen/onnx.pb-c.h && clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DEARSHOT_PREFIX='"/usr"' \
+ *     -Icommon -Ibuild/gen -I. tests/fuzz_onnx.c common/model/{engine,xnn,plan,ops,ops_*,fuse,layout,node,onnx,onnx_*}.c \
+ *     common/base/{err,text}.c build/gen/onnx.pb-c.c -lprotobuf-c -lXNNPACK -lpthreadpool -lm -o build/fuzz_onnx
+ *   mkdir -p build/corpus && build/fuzz_onnx build/corpus SEEDS
+ * Seeds: small models, such as tests/test_operators leaves with SAVE=FOLDER. */
+#include "model/engine.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct err err;
+    struct graph *g = graph_parse(bytes, size, &err);
+    struct engine *e = g ? engine_new(g, &err) : NULL;
+
+    graph_free(g);
+    if (e && engine_input(e)->n < 100000 && engine_stats(e)->macs < 10000000) {
+        float *x = calloc(engine_input(e)->n, sizeof *x), *none[16] = {NULL};
+
+        engine_run(e, x, none);
+        free(x);
+    }
+    engine_free(e);
+    return 0;
+}
