@@ -57,7 +57,7 @@ static bool sixth(const struct graph *g, size_t node, size_t value)
 static bool chain(const struct readers *r, size_t first, size_t x, size_t nodes[4])
 {
     const struct graph *g = r->g;
-    float min, max;
+    float min = 0, max = 0;
     size_t other;
 
     nodes[0] = first;

@@ -10,20 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GRAPH_RANK 6                        /* dimensions of a tensor */
-#define GRAPH_TENSOR_MAX ((size_t)1 << 26)  /* elements of a tensor */
-#define GRAPH_FILE_MAX ((size_t)256 << 20)  /* bytes of a model file */
-#define GRAPH_NODES_MAX 4096
-#define GRAPH_OPSET_MIN 7
-#define GRAPH_OPSET_MAX 22
+#define GRAPH_RANK       6                   /* dimensions of a tensor */
+#define GRAPH_TENSOR_MAX ((size_t)1 << 26)   /* elements of a tensor */
+#define GRAPH_FILE_MAX   ((size_t)256 << 20) /* bytes of a model file */
+#define GRAPH_NODES_MAX  4096
+#define GRAPH_OPSET_MIN  7
+#define GRAPH_OPSET_MAX  22
 
 /* A constant. Exactly one of f and i is set; both row-major, n elements. n is 0 only for a list (rank 1) of int64. */
 struct graph_tensor {
     const char *name;
     size_t rank, dims[GRAPH_RANK], n;
-    const float *f;   /* finite; float16 already widened */
+    const float *f; /* finite; float16 already widened */
     const int64_t *i;
-    void *owned;      /* what f points into when it was converted */
+    void *owned; /* what f points into when it was converted */
 };
 
 enum attr_type { ATTR_OTHER, ATTR_INT, ATTR_FLOAT, ATTR_INTS, ATTR_FLOATS, ATTR_STRING, ATTR_TENSOR };
@@ -48,7 +48,7 @@ struct graph_node {
     size_t n_in, n_out, n_attrs;
     size_t *in, *out; /* numbers of values, or GRAPH_ABSENT */
     struct graph_attr *attrs;
-    bool live;        /* some graph output depends on it */
+    bool live; /* some graph output depends on it */
 };
 
 struct graph_value {
@@ -68,12 +68,12 @@ struct graph {
     struct graph_value *values;
     struct graph_node *nodes; /* each after those that it reads from */
     struct graph_tensor *tensors;
-    size_t input;             /* number of the one value that is fed */
+    size_t input; /* number of the one value that is fed */
     size_t input_rank, input_dims[GRAPH_RANK];
-    size_t *outputs;          /* numbers of values, in the file's order */
+    size_t *outputs; /* numbers of values, in the file's order */
     struct graph_metadata *metadata;
-    uint64_t parameters;      /* elements of the float constants that live nodes read */
-    void *message;            /* the parsed file, which the strings and weights above point into */
+    uint64_t parameters; /* elements of the float constants that live nodes read */
+    void *message;       /* the parsed file, which the strings and weights above point into */
 };
 
 /* Reads and checks a file. NULL with err: "PATH: what is wrong". */

@@ -64,7 +64,7 @@ static void rank_places(struct layout *l)
     for (size_t i = 0; i < l->factors; i++) {
         l->place[i] = 0;
         for (size_t k = 0; k < l->factors; k++)
-            l->place[i] += key[k] < key[i] || (key[k] == key[i] && k < i);
+            l->place[i] += key[k] < key[i] || (k < i && key[k] == key[i]);
     }
 }
 

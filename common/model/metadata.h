@@ -10,13 +10,13 @@ struct metadata {
     size_t n;
     struct graph_metadata *entries; /* all that the file holds, copied */
     const char *feature;
-    struct param *params;           /* of the feature, all of them; text owned by entries */
+    struct param *params; /* of the feature, all of them; text owned by entries */
     size_t n_params;
     double window_s;
     enum activation activation;
     struct labels labels;
-    float *thresholds;              /* [labels.n] */
-    size_t rows, cols;              /* what the feature gives for a window */
+    float *thresholds; /* [labels.n] */
+    size_t rows, cols; /* what the feature gives for a window */
 };
 
 /* Reads and checks all required keys. -1 with err naming the first one that is missing or wrong and what it should hold; free

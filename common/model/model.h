@@ -13,21 +13,21 @@ enum activation { ACTIVATION_NONE /* the graph ends in probabilities */, ACTIVAT
 struct model;
 
 struct model_info {
-    char name[64];            /* file name without folder and .onnx */
+    char name[64]; /* file name without folder and .onnx */
     const char *path;
-    const char *feature;      /* "logmel", "mfcc", "nrdt" */
+    const char *feature; /* "logmel", "mfcc", "nrdt" */
     const struct param *feature_params;
     size_t n_feature_params;
-    double window_s;          /* length of audio that one inference looks at */
+    double window_s; /* length of audio that one inference looks at */
     enum activation activation;
     size_t n_labels;
-    const char *const *labels;/* [n_labels], slugs, in the order of the scores */
-    const float *thresholds;  /* [n_labels], 0..1, from the metadata; the decision stage's default */
-    size_t embedding_size;    /* 0: the graph has no output called "embedding" */
-    size_t rows, cols;        /* feature matrix that the graph's input takes */
-    uint64_t parameters, macs;/* weights; multiply-adds of one inference */
+    const char *const *labels; /* [n_labels], slugs, in the order of the scores */
+    const float *thresholds;   /* [n_labels], 0..1, from the metadata; the decision stage's default */
+    size_t embedding_size;     /* 0: the graph has no output called "embedding" */
+    size_t rows, cols;         /* feature matrix that the graph's input takes */
+    uint64_t parameters, macs; /* weights; multiply-adds of one inference */
     size_t n_layers;
-    size_t weight_bytes;      /* memory that the weights hold, once */
+    size_t weight_bytes; /* memory that the weights hold, once */
 };
 
 /* Loads, checks, builds. The feature's matrix is checked against the graph's input, the labels against its output. On

@@ -79,7 +79,7 @@ static int meet_order(const struct graph_node *node, struct meet *m, struct layo
 static int template(const struct plan *p, const struct graph_node *node, const struct meet *m, const struct layout *out,
                     const size_t *stores, size_t *rank, size_t *dims, size_t *factor, struct err *err)
 {
-    size_t at[LAYOUT_FACTORS];
+    size_t at[LAYOUT_FACTORS] = {0};
 
     for (size_t i = 0; i < m->n; i++)
         at[out->place[i]] = i;
@@ -148,7 +148,7 @@ int op_elementwise(struct plan *p, const struct graph_node *node, enum layer_op 
 /* A constant in the order of what it meets: `layout` of its dimensions, each in the factors and the order that x has. */
 static bool like(const struct layout *x, const struct constant *c, struct layout *layout)
 {
-    size_t places[LAYOUT_FACTORS], skip = x->rank - c->layout.rank;
+    size_t places[LAYOUT_FACTORS] = {0}, skip = x->rank - c->layout.rank;
 
     *layout = (struct layout){.rank = c->layout.rank};
     for (size_t i = 0; i < layout->rank; i++) {

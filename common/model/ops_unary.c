@@ -80,7 +80,7 @@ int clip_bounds(const struct graph *g, const struct graph_node *node, float *min
 int op_clip(struct plan *p, const struct graph_node *node, struct err *err)
 {
     struct plan_value x;
-    float min, max;
+    float min = 0, max = 0;
 
     if (op_value(p, node, 0, &x, err) != 0 || clip_bounds(p->graph, node, &min, &max, err) != 0)
         return -1;

@@ -8,10 +8,10 @@
 #include "model/graph.h"
 #include "model/layout.h"
 
-#define PLAN_SLACK 128                          /* bytes after a buffer that XNNPACK may read (XNN_EXTRA_BYTES and more) */
-#define PLAN_STORE_MAX ((size_t)1 << 25)        /* elements of one intermediate result */
-#define PLAN_STORES_MAX ((size_t)1 << 27)       /* and of all together */
-#define PLAN_MACS_MAX ((uint64_t)20000000000)   /* multiply-adds of one inference: seconds of a core */
+#define PLAN_SLACK      128               /* bytes after a buffer that XNNPACK may read (XNN_EXTRA_BYTES and more) */
+#define PLAN_STORE_MAX  ((size_t)1 << 25) /* elements of one intermediate result */
+#define PLAN_STORES_MAX ((size_t)1 << 27) /* and of all together */
+#define PLAN_MACS_MAX   ((uint64_t)20000000000) /* multiply-adds of one inference: seconds of a core */
 
 enum layer_op {
     LAYER_CONV,
@@ -41,21 +41,21 @@ struct store {
     float *data;        /* constant operand of an element-wise layer, PLAN_SLACK behind it; owned. Else NULL */
     bool input, output; /* fed, read from outside */
     bool used;          /* some layer reads or writes it */
-    uint32_t *gather;   /* input: element i in memory is element gather[i] of what is fed; NULL: the same order. Owned */
-    size_t producer;    /* layer that writes it */
+    uint32_t *gather; /* input: element i in memory is element gather[i] of what is fed; NULL: the same order. Owned */
+    size_t producer;  /* layer that writes it */
 };
 
 struct layer {
     enum layer_op op;
-    const char *name;       /* of the ONNX node: the graph's */
-    size_t in[2], out;      /* stores; in[1] only for ADD .. DIV */
-    float min, max;         /* clamp on the result; -inf, inf: none */
-    float alpha;            /* ELU, LEAKY_RELU; value of PAD */
+    const char *name;                                   /* of the ONNX node: the graph's */
+    size_t in[2], out;                                  /* stores; in[1] only for ADD .. DIV */
+    float min, max;                                     /* clamp on the result; -inf, inf: none */
+    float alpha;                                        /* ELU, LEAKY_RELU; value of PAD */
     uint32_t kernel[2], stride[2], dilation[2], pad[4]; /* height, width; top, left, bottom, right */
     size_t groups, group_in, group_out;                 /* channels a group; DENSE: inputs, outputs */
-    float *w, *b;           /* CONV [out][kh][kw][group_in], DEPTHWISE [kh][kw][out], DENSE [out][in]; bias [out]. Owned */
-    size_t pre[GRAPH_RANK], post[GRAPH_RANK];           /* PAD */
-    size_t rank, dims[GRAPH_RANK]; /* of the result as ONNX has it */
+    float *w, *b; /* CONV [out][kh][kw][group_in], DEPTHWISE [kh][kw][out], DENSE [out][in]; bias [out]. Owned */
+    size_t pre[GRAPH_RANK], post[GRAPH_RANK]; /* PAD */
+    size_t rank, dims[GRAPH_RANK];            /* of the result as ONNX has it */
     uint64_t macs, parameters;
 };
 
@@ -74,9 +74,9 @@ struct plan {
     const struct graph *graph;
     struct plan_value *values; /* one for each of the graph's */
     struct store *stores;
-    struct layer *layers;      /* in the order of execution */
+    struct layer *layers; /* in the order of execution */
     size_t n_stores, max_stores, n_layers, max_layers;
-    size_t *fused;             /* one for each node, see fuse_find */
+    size_t *fused; /* one for each node, see fuse_find */
     size_t elements;
     uint64_t macs;
 };
