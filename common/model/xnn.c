@@ -9,6 +9,13 @@
 
 _Static_assert(PLAN_SLACK >= XNN_EXTRA_BYTES, "buffers need the slack that XNNPACK asks for");
 
+#ifdef XNN_FLAG_KEEP_DIMS
+#define MEAN_FLAGS                                                                                                     \
+    XNN_FLAG_KEEP_DIMS /* newer versions drop the averaged dimensions without it; older ones have none to drop */
+#else
+#define MEAN_FLAGS 0
+#endif
+
 struct build {
     const struct plan *plan;
     xnn_subgraph_t graph;
@@ -76,7 +83,7 @@ static enum xnn_status define_layer(const struct build *b, const struct layer *l
     case LAYER_AVERAGE_POOL:
         return window(b, l, in, out);
     case LAYER_GLOBAL_AVERAGE:
-        return xnn_define_global_average_pooling_2d(b->graph, l->min, l->max, in, out, 0);
+        return xnn_define_global_average_pooling_2d(b->graph, l->min, l->max, in, out, MEAN_FLAGS);
     case LAYER_ADD:
         return xnn_define_add2(b->graph, l->min, l->max, in, in2, out, 0);
     case LAYER_SUB:
