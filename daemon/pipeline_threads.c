@@ -108,13 +108,13 @@ static void begin_stream(struct pipeline *p, const struct audio_block *b)
     }
 }
 
-static void follow_clock(struct pipeline *p, const struct audio_block *b, bool open)
+static void follow_clock(struct pipeline *p, const struct audio_block *b, bool in_sound)
 {
     timebase_update(p->timebase, b->frame, b->mono_ns);
     int64_t mono = clock_ns(CLOCK_MONOTONIC);
     if (p->wall_checked && mono - p->wall_checked < WALL_CHECK_NS)
         return;
-    int64_t step = timebase_wall(p->timebase, clock_ns(CLOCK_REALTIME) - mono, open && p->wall_checked);
+    int64_t step = timebase_wall(p->timebase, clock_ns(CLOCK_REALTIME) - mono, in_sound && p->wall_checked);
     if (step && p->wall_checked)
         log_info("the clock was set by %+.3f s: event times follow it from here", (double)step / 1e9);
     p->wall_checked = mono;
@@ -181,7 +181,7 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
     }
     p->next_frame = b->frame + b->frames;
 
-    follow_clock(p, b, p->open);
+    follow_clock(p, b, atomic_load_explicit(&p->busy, memory_order_relaxed));
     analysis_set_busy(p->analysis, atomic_load_explicit(&p->busy, memory_order_relaxed));
     if (atomic_load_explicit(&p->listening, memory_order_relaxed)) {
         downmix_do(b->samples, b->frames, b->channels, p->channel, p->gain, p->mono);

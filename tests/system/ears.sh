@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd); . "$here/lib.sh"
 root=$(cd "$here/../.." && pwd); EARSHOT=$(realpath "${EARSHOT:-$root/build/earshot}")
 W=$(mktemp -d); export VMIC_DIR=$W/vmic; V=$here/vmic.sh PORT=18872
 need pulseaudio pulseaudio-utils libasound2-plugins sox mosquitto mosquitto-clients python3
-end() { kill "$(cat "$W/pid" 2>/dev/null)" 2>/dev/null; stop_pid "$W/broker.pid"; "$V" stop; wait; rm -rf "$W"; }
+end() { kill "${sub:-}" 2>/dev/null; kill "$(cat "$W/pid" 2>/dev/null)" 2>/dev/null; stop_pid "$W/broker.pid"; "$V" stop; wait; rm -rf "$W"; }
 trap end EXIT
 
 "$V" start || exit 1; eval "$("$V" env)"
@@ -23,22 +23,25 @@ check "online at the broker" wait_for 5 grep -q 'earshot/ears/status online' "$W
 
 hear() { # FILE LABEL
     sox "$root/tests/data/$1" -r 48000 -c 1 -b 16 -t raw "$W/x.raw" 2>/dev/null
-    local before at; before=$(wc -l <"$W/sub.txt")
-    at=$("$here/play.py" "$W/x.raw")
+    local before written heard; before=$(wc -l <"$W/sub.txt")
+    read -r written heard < <("$here/play.py" "$W/x.raw")
     got() { tail -n +$((before + 1)) "$W/sub.txt" | grep "/event " | grep '"event_type": *"start"' | grep -q "\"label\": *\"$2\""; }
     check "$1 is heard as $2" wait_for 5 got "$@"
+    # the sound was played between `written` and `heard`; a loaded machine only widens that
     tail -n +$((before + 1)) "$W/sub.txt" | grep "/event " | sed 's/^[^{]*//' | python3 -c '
 import sys, json, datetime
-at, label = float(sys.argv[1]), sys.argv[2]
+written, heard, label = float(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
 for line in sys.stdin:
     e = json.loads(line)
     if e["label"] == label and e["event_type"] == "start":
         start = datetime.datetime.fromisoformat(e["start"].replace("Z", "+00:00")).timestamp()
-        print("%.1f" % ((start - at) * 1000))
+        off = max(written - start, 0, start - heard)
+        print("%.0f ms off; %.1f ms after it was written, %.1f ms before a second listener had it" %
+              (off * 1000, (start - written) * 1000, (heard - start) * 1000))
         break
-' "$at" "$2" >"$W/off.txt"
-    check "  and its start is within 50 ms of when it was played ($(cat "$W/off.txt") ms)" \
-        awk '{exit !($1 > -50 && $1 < 50)}' "$W/off.txt"
+' "$written" "$heard" "$2" >"$W/off.txt"
+    check "  and its start is within 50 ms of when it was played ($(cat "$W/off.txt"))" \
+        awk '{exit !($1 <= 50)} END {exit !NR}' "$W/off.txt"
     sleep 4 # until release: the next sound is one of its own
 }
 hear smoke_t3.flac smoke_alarm
