@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Containers and codecs only. No playlists, concatenations, image sequences or captures: those open other files. */
@@ -27,7 +28,8 @@ struct ffmpeg {
     uint64_t frames_left;
     int status;          /* of waitpid, valid when pid is 0 */
     char last_line[160]; /* of its complaints */
-    size_t used, have;   /* bytes in the buffer */
+    size_t url_length;
+    size_t used, have; /* bytes in the buffer */
     unsigned char buffer[BUFFER];
 };
 
@@ -63,6 +65,7 @@ static int start(struct ffmpeg *f, const char *path, struct err *err)
 
     if (!url)
         return err_set(err, "no memory");
+    f->url_length = room - 1;
     snprintf(url, room, "file:%s", path); /* neither an option nor a protocol, whatever it is called */
     char *const argv[] = {"ffmpeg",
                           "-nostdin",
@@ -132,14 +135,21 @@ static void read_complaints(struct ffmpeg *f)
     const char *line = strrchr(text, '\n');
     line = line ? line + 1 : text;
     /* "file:PATH: Invalid data ...": the path is in our own message already */
-    const char *colon = strrchr(line, ':');
-    if (strncmp(line, "file:", 5) == 0 && colon[1] == ' ')
-        line = colon + 2;
+    if (strncmp(line, "file:", 5) == 0 && strlen(line) > f->url_length + 2 && line[f->url_length] == ':')
+        line += f->url_length + 2;
     if (*line)
         snprintf(f->last_line, sizeof f->last_line, "%.*s", (int)sizeof f->last_line - 1, line);
     for (char *c = f->last_line; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* One more piece of audio into the buffer. 1: got some, 0: the end, -1: it says nothing. */
@@ -148,9 +158,11 @@ static int fill(struct ffmpeg *f, struct err *err)
     memmove(f->buffer, f->buffer + f->used, f->have - f->used);
     f->have -= f->used;
     f->used = 0;
+    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000; /* complaints are no sign of life */
     while (f->audio >= 0) {
+        int64_t left = deadline - now_ms();
         struct pollfd fds[] = {{.fd = f->audio, .events = POLLIN}, {.fd = f->complaints, .events = POLLIN}};
-        int ready = poll(fds, 2, FFMPEG_STALL_S * 1000);
+        int ready = left > 0 ? poll(fds, 2, (int)left) : 0;
         if (ready == 0)
             return err_set(err, "ffmpeg gave nothing for %d s", FFMPEG_STALL_S);
         if (ready < 0 && errno != EINTR)
@@ -172,20 +184,29 @@ static int fill(struct ffmpeg *f, struct err *err)
     return 0;
 }
 
-/* How did it end? The rest of its complaints, then its exit status. */
+/* The rest of its complaints, then its exit status. It has closed its output: if it goes on for long, it is ended. */
+static void reap(struct ffmpeg *f)
+{
+    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000;
+
+    for (int64_t left; f->complaints >= 0 && (left = deadline - now_ms()) > 0;) {
+        struct pollfd fd = {.fd = f->complaints, .events = POLLIN};
+        if (poll(&fd, 1, (int)left) > 0)
+            read_complaints(f);
+    }
+    close_fd(&f->complaints);
+    while (waitpid(f->pid, &f->status, WNOHANG) == 0) {
+        if (now_ms() >= deadline)
+            kill(f->pid, SIGKILL);
+        poll(NULL, 0, 5);
+    }
+    f->pid = 0;
+}
+
 static int verdict(struct ffmpeg *f, struct err *err)
 {
-    while (f->complaints >= 0) {
-        struct pollfd fd = {.fd = f->complaints, .events = POLLIN};
-        if (poll(&fd, 1, FFMPEG_STALL_S * 1000) == 0)
-            break;
-        read_complaints(f);
-    }
-    if (f->pid) {
-        while (waitpid(f->pid, &f->status, 0) < 0 && errno == EINTR)
-            ;
-        f->pid = 0;
-    }
+    if (f->pid)
+        reap(f);
     if (WIFSIGNALED(f->status) && WTERMSIG(f->status) == SIGXCPU)
         return err_set(err, "ffmpeg took more than %d s of CPU time", FFMPEG_CPU_S);
     if (WIFSIGNALED(f->status))

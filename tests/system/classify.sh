@@ -73,6 +73,22 @@ mkdir -p no-ffmpeg
 (PATH=$W/no-ffmpeg "$EARSHOT" classify nf.m4a >out.txt 2>err.txt </dev/null)
 check "without ffmpeg the message names it" grep -q 'nf.m4a.*ffmpeg.*not installed' err.txt
 
+fake() { # NAME TEXT SCRIPT: an ffmpeg that misbehaves
+    mkdir -p fake; printf '#!/bin/sh\n%s\n' "$3" >fake/ffmpeg; chmod +x fake/ffmpeg
+    PATH=$W/fake:$PATH timeout 60 "$EARSHOT" classify --json nf.m4a >out.txt 2>err.txt </dev/null
+    local rc=$?
+    check "ffmpeg that $1" bash -c "[ $rc = 1 ] && grep -q 'nf.m4a.*$2' err.txt"
+}
+fake "gives something else" 'something else' 'head -c 100 /dev/zero'
+fake "gives a header alone" 'no sound' 'printf ".snd\0\0\0\030\377\377\377\377\0\0\0\006\0\0\076\200\0\0\0\001"'
+fake "has no channels" '0 channels' 'printf ".snd\0\0\0\030\377\377\377\377\0\0\0\006\0\0\076\200\0\0\0\0"'
+fake "crashes" 'signal 9' 'kill -9 $$'
+fake "complains" 'ffmpeg: moov is missing' 'echo "file:nf.m4a: moov is missing" >&2; exit 1'
+fake "would write a file" 'ffmpeg' 'echo x >written; exit 1'
+check "  and could not" test ! -s written
+fake "breaks off" 'ffmpeg: no more' 'printf ".snd\0\0\0\030\377\377\377\377\0\0\0\006\0\0\076\200\0\0\0\001"; head -c 128000 /dev/zero; echo "no more" >&2; exit 1'
+check "  is told up to there" py "r['duration_s'] == 2"
+
 echo "--- odd and bad files"
 python3 -c "import wave; w = wave.open('one.wav', 'wb'); w.setparams((1, 2, 16000, 0, 'NONE', '')); w.writeframes(b'\\0\\x40'); w.close()"
 run --json one.wav
