@@ -3,6 +3,7 @@
 #include "audio/audiofile.h"
 #include "daemon/ffmpeg.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,17 @@ static struct ffmpeg *open_ffmpeg(const char *path, struct err *err)
     return f;
 }
 
+/* libsndfile keeps why an open failed in one place for the whole process: opens take turns, so that each reads its own. */
+static struct audiofile *open_file(const char *path, struct err *err)
+{
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&turn);
+    struct audiofile *f = audiofile_open(path, err);
+    pthread_mutex_unlock(&turn);
+    return f;
+}
+
 struct sound *sound_open(const char *path, struct err *err)
 {
     struct sound *s = calloc(1, sizeof *s);
@@ -46,7 +58,7 @@ struct sound *sound_open(const char *path, struct err *err)
         return NULL;
     }
     s->path = path;
-    s->file = audiofile_open(path, err);
+    s->file = open_file(path, err);
     if (!s->file && plain_file(path))
         s->ffmpeg = open_ffmpeg(path, err);
     if (!s->file && !s->ffmpeg) {
