@@ -18,6 +18,7 @@ struct mqtt_link {
     struct mqtt_link_handler handler;
     enum mqtt_link_state state;
     int version;
+    bool tls;
     bool too_new;
     bool answered; /* there was a CONNACK, or a DISCONNECT with a reason: `reason` is set */
     char reason[200];
@@ -107,8 +108,11 @@ static void explain(struct mqtt_link *l, int rc, int error)
         return;
     if (l->said[0] && (rc == MOSQ_ERR_TLS || rc == MOSQ_ERR_TLS_HANDSHAKE || rc == MOSQ_ERR_CONN_LOST))
         snprintf(l->reason, sizeof l->reason, "TLS: %s", l->said);
-    else if (rc == MOSQ_ERR_TLS || rc == MOSQ_ERR_TLS_HANDSHAKE)
-        snprintf(l->reason, sizeof l->reason, "the TLS handshake failed");
+    else if (l->tls && l->state == LINK_HANDSHAKE && rc != MOSQ_ERR_EAI &&
+             (rc != MOSQ_ERR_ERRNO || error == ECONNRESET))
+        snprintf(l->reason, sizeof l->reason,
+                 "the broker hung up in the TLS handshake (no TLS on that port, or it does not "
+                 "accept our certificate)");
     else if (rc == MOSQ_ERR_ERRNO)
         snprintf(l->reason, sizeof l->reason, "%s", strerror(error));
     else if (rc == MOSQ_ERR_EAI || rc == MOSQ_ERR_LOOKUP)
@@ -152,6 +156,7 @@ struct mqtt_link *mqtt_link_open(const struct config *config, const struct mqtt_
     }
     l->handler = *handler;
     l->version = version;
+    l->tls = config->mqtt.tls;
     if (set_up(l, config, names, warning, err))
         goto fail;
 

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#define CLEAR_S    3.0 /* s that retained states of old labels may take to come in */
-#define CLEAR_MOST 256 /* old states cleared in one connection: the broker's word is not trusted further */
-#define PAYLOAD    2048
+#define CLEAR_S 3.0 /* s that retained states of old labels may take to come in */
+#define PAYLOAD 2048
 #define RESERVED                                                                                                       \
     3 /* of MQTT_INFLIGHT, kept for settings and health, so that a backlog of events does not starve them */
 
@@ -137,10 +136,13 @@ static void on_state(struct mqtt *m, const struct mosquitto_message *message, co
     bool on = message->payloadlen == 2 && memcmp(message->payload, "ON", 2) == 0;
     bool off = message->payloadlen == 3 && memcmp(message->payload, "OFF", 3) == 0;
 
-    if (!message->retain || (!on && !off) || mqtt_queue_has_label(m->queue, label) || m->session.cleared >= CLEAR_MOST)
+    struct mqtt_session *s = &m->session;
+
+    if (!message->retain || (!on && !off) || strlen(label) >= LABEL_SIZE || mqtt_queue_has_label(m->queue, label))
         return;
-    m->session.cleared++;
-    mqtt_link_publish(m->session.link, message->topic, "", 0, 1, true);
+    if (s->n_old == MQTT_CLEAR_MOST)
+        return;
+    strcpy(s->old[s->n_old++], label);
 }
 
 static void on_message(void *ctx, const struct mosquitto_message *message)
@@ -184,6 +186,17 @@ static bool send_state(struct mqtt *m)
 
     return mqtt_queue_next_state(m->queue, &label, &on) &&
            publish(m, "state", mqtt_queue_label(m->queue, label), on ? "ON" : "OFF", true);
+}
+
+static bool send_clear(struct mqtt *m)
+{
+    struct mqtt_session *s = &m->session;
+
+    if (!s->n_old || !publish(m, "state", s->old[s->n_old - 1], "", true))
+        return false;
+    s->n_old--;
+    s->cleared++;
+    return true;
 }
 
 static bool send_event(struct mqtt *m)
@@ -262,7 +275,7 @@ void mqtt_session_send(struct mqtt *m)
     if (mqtt_link_clear(s->link) && s->n_pending + RESERVED <= MQTT_INFLIGHT)
         send_present(m);
     while (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT - RESERVED)
-        if (!send_state(m) && !send_event(m))
+        if (!send_state(m) && !send_event(m) && !send_clear(m))
             break;
     if (s->clearing && mqtt_now() - s->began > CLEAR_S) {
         char topic[MQTT_TOPIC];

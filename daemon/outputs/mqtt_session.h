@@ -10,6 +10,8 @@
 #include "daemon/outputs/output_thread.h"
 #include <pthread.h>
 
+#define MQTT_CLEAR_MOST 64 /* at a time: the broker's word is not trusted further */
+
 struct mqtt_pending {
     int mid;
     bool event;          /* of the queue: slot, id and test count */
@@ -26,7 +28,8 @@ struct mqtt_session {
     struct mqtt_pending pending[MQTT_INFLIGHT];
     size_t n_pending;
     int goodbye;         /* id of the message that says offline, 0: acknowledged */
-    unsigned cleared;    /* old state topics */
+    char old[MQTT_CLEAR_MOST][LABEL_SIZE]; /* labels whose retained states are to be cleared */
+    unsigned n_old, cleared;
     bool clearing;       /* subscribed to our own states */
     char threshold[32];  /* as last published */
     int listening;       /* as last published, -1: not yet */
