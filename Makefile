@@ -153,13 +153,22 @@ C_FILES := $(wildcard common/*/*.[ch] daemon/*.[ch] daemon/*/*.[ch] tests/*.[ch]
 format: deps-lint
 	clang-format -i $(C_FILES)
 
+# A stamp for each file that clang-tidy (.clang-tidy) found clean.
+JOBS ?= $(shell nproc)
+TIDY := $(patsubst %,$(BUILD)/lint/%.ok,$(COMMON_SRC) $(DAEMON_SRC) daemon/main.c)
+$(BUILD)/lint/%.ok: % .clang-tidy $(filter %.h,$(C_FILES)) $(BUILD)/gen/onnx.pb-c.h
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- -std=c11 $(CPPFLAGS) $(PKG_CFLAGS) -I. 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
 lint: deps deps-lint
 	@$(MAKE) --no-print-directory -s $(BUILD)/gen/onnx.pb-c.h
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem -D_GNU_SOURCE -DEARSHOT_VERSION='"$(VERSION)"' -DEARSHOT_PREFIX='"$(PREFIX)"' \
-		-Icommon -I. common daemon
-	clang-tidy --quiet $(COMMON_SRC) $(DAEMON_SRC) daemon/main.c -- -std=c11 $(CPPFLAGS) $(PKG_CFLAGS) -I.
+		-j $(JOBS) --suppress=missingIncludeSystem -D_GNU_SOURCE -DEARSHOT_VERSION='""' -DEARSHOT_PREFIX='""' \
+		'-Djson_array_foreach(a,i,v)=for (i = 0; (v = json_array_get(a, i)) != NULL; i++)' \
+		'-Djson_object_foreach(o,k,v)=while ((k = json_key(o)) && (v = json_object_get(o, k)))' -Icommon -I. common daemon
+	@$(MAKE) --no-print-directory -s -j $(JOBS) -k $(TIDY)
 
 # --- install ----------------------------------------------------------------------------------------------------------
 SYSCONFDIR ?= /etc

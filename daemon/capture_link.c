@@ -100,13 +100,12 @@ void capture_link_state(struct capture_link *l, const char *state, const char *f
     bool was_ok = strcmp(l->state.state, "ok") == 0, is_ok = strcmp(state, "ok") == 0;
     if (strcmp(l->state.state, state) != 0 || strcmp(l->why, why) != 0) {
         double away_s = 0;
-        if (was_ok && !is_ok) {
+        bool absent = !is_ok && !l->away_ns && strcmp(state, "opening") != 0; /* from the start */
+        if ((was_ok && !is_ok) || absent) {
             l->away_ns = capture_now_ns();
         } else if (is_ok && l->away_ns) {
             away_s = (double)(capture_now_ns() - l->away_ns) / 1e9;
             l->state.recoveries++;
-        } else if (!is_ok && !l->away_ns && strcmp(state, "opening") != 0) {
-            l->away_ns = capture_now_ns(); /* it was absent from the start */
         }
         memcpy(l->why, why, sizeof why);
         snprintf(l->state.state, sizeof l->state.state, "%s", state);

@@ -82,7 +82,7 @@ static void *stdin_thread(void *arg)
 {
     struct stdin_source *s = arg;
     struct capture_link *l = s->link;
-    size_t size = BLOCK_SAMPLES / l->rt.channels * l->rt.channels * 2;
+    size_t size = (size_t)(BLOCK_SAMPLES / l->rt.channels * l->rt.channels) * 2;
 
     for (;;) {
         if (!wait_readable(s))

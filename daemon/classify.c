@@ -240,7 +240,7 @@ void classifier_free(struct classifier *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = 0; c->ears && i < c->n; i++) {
         ear_close(&c->ears[i]);
         recogniser_free(c->ears[i].recogniser);
         free(c->ears[i].sum);

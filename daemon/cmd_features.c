@@ -153,7 +153,7 @@ static int add_windows(struct job *job, size_t *items, struct err *err)
         return -1;
     for (size_t i = job->n; i < padded; i++)
         job->x[i] = 0;
-    for (size_t w = 0; w < windows; w++)
+    for (size_t w = 0; w < windows; w++) /* NOLINT(clang-analyzer-unix.Malloc): job->x is freed with the job */
         if (add_matrix(job, job->x + w * job->hop, job->window, items, err) < 0)
             return -1;
     return 0;

@@ -193,8 +193,10 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
 
 static void end_of_input(struct pipeline *p)
 {
-    if (p->analysis)
+    if (p->analysis) {
         analysis_flush(p->analysis);
+        share_figures(p);
+    }
     while (p->owes_end && !atomic_load_explicit(&p->stop, memory_order_relaxed)) {
         pay_owed_end(p);
         nanosleep(&(struct timespec){0, 1000000}, NULL);

@@ -46,7 +46,8 @@ void log_write(enum log_level level, const char *fmt, ...)
     va_end(ap);
     if (m < 0)
         return;
-    size_t len = (size_t)(n + m) < sizeof line - 1 ? (size_t)(n + m) : sizeof line - 2;
+    size_t len = (size_t)n + (size_t)m;
+    len = len < sizeof line - 1 ? len : sizeof line - 2;
     for (size_t i = (size_t)n; i < len; i++)
         if (line[i] == '\n' || line[i] == '\r')
             line[i] = ' ';

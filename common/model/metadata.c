@@ -24,7 +24,7 @@ static int copy_entries(struct metadata *m, const struct graph *g, struct err *e
     m->entries = calloc(g->n_metadata + 1, sizeof *m->entries);
     if (!m->entries)
         return err_set(err, "out of memory");
-    for (; m->n < g->n_metadata; m->n++) {
+    for (m->n = 0; m->n < g->n_metadata; m->n++) {
         char *key = strdup(g->metadata[m->n].key), *value = strdup(g->metadata[m->n].value);
 
         m->entries[m->n] = (struct graph_metadata){key, value};

@@ -113,12 +113,12 @@ struct model *model_load(const char *path, struct err *err)
 {
     struct graph *g = graph_load(path, err);
     struct model *m = g ? calloc(1, sizeof *m) : NULL;
-    int rc;
+    int rc = -1;
 
     if (!g)
         return NULL;
     if (!m || !(m->path = strdup(path)))
-        rc = err_set(err, "out of memory");
+        err_set(err, "out of memory");
     else
         rc = build(m, g, err);
     graph_free(g);

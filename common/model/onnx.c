@@ -78,7 +78,7 @@ static int check_model(struct graph *g, const Onnx__ModelProto *m, struct err *e
     if (g->opset < GRAPH_OPSET_MIN || g->opset > GRAPH_OPSET_MAX)
         return err_set(err, "operator set version %lld; %d to %d are supported", (long long)g->opset, GRAPH_OPSET_MIN,
                        GRAPH_OPSET_MAX);
-    if (m->graph->n_node > GRAPH_NODES_MAX || m->graph->n_initializer > 4 * GRAPH_NODES_MAX)
+    if (m->graph->n_node > GRAPH_NODES_MAX || m->graph->n_initializer > (size_t)4 * GRAPH_NODES_MAX)
         return err_set(err, "%zu nodes and %zu initialisers; at most %d and %d are allowed", m->graph->n_node,
                        m->graph->n_initializer, GRAPH_NODES_MAX, 4 * GRAPH_NODES_MAX);
     if (m->n_metadata_props > 1024)

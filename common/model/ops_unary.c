@@ -63,6 +63,8 @@ int clip_bounds(const struct graph *g, const struct graph_node *node, float *min
 
     *min = -INFINITY;
     *max = INFINITY;
+    if (node->n_in > 3) /* fuse.c asks before plan.c has counted */
+        return node_err(node, err, "%zu inputs, 1 to 3 are allowed", node->n_in);
     if (node_float(node, "min", min, err) != 0 || node_float(node, "max", max, err) != 0)
         return -1;
     for (size_t i = 1; i < node->n_in; i++) {
@@ -72,7 +74,7 @@ int clip_bounds(const struct graph *g, const struct graph_node *node, float *min
             continue;
         if (!t || !t->f || t->n != 1)
             return node_err(node, err, "input %zu must be a constant of one float", i);
-        *bound[i - 1] = t->f[0];
+        *bound[i - 1] = t->f[0]; /* NOLINT(clang-analyzer-core.NullDereference): i is 1 or 2 */
     }
     return 0;
 }
