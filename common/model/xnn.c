@@ -171,7 +171,7 @@ struct xnn_runtime *xnn_build(const struct plan *p, float *const *buffers, struc
     for (size_t i = 0; i < p->n_stores; i++)
         n += p->stores[i].used && (p->stores[i].input || p->stores[i].output);
     b.id = calloc(p->n_stores, sizeof *b.id);
-    external = calloc(n, sizeof *external);
+    external = calloc(n + 1, sizeof *external); /* never of nothing */
     if (!b.id || !external || xnn_create_subgraph(n, 0, &b.graph) != xnn_status_success)
         err_set(err, "out of memory");
     else if (define(&b, external, buffers, err) == 0) {
