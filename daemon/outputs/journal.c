@@ -116,26 +116,35 @@ static int write_json(const struct event *e)
     return write_all(line, (size_t)n + 1);
 }
 
+/* Empty for a test event, which has no level. */
+static void level_text(char out[16], float dbfs)
+{
+    out[0] = '\0';
+    if (isfinite(dbfs))
+        snprintf(out, 16, "%.1f", (double)dbfs);
+}
+
 static int write_journal(const struct event *e)
 {
-    char what[LINE], start[RFC3339_SIZE], end[RFC3339_SIZE];
+    char what[LINE], start[RFC3339_SIZE], end[RFC3339_SIZE], peak[16], rms[16];
     bool alarm = e->type == EVENT_START && e->notify && label_is_alarm(e->label);
 
     sentence(e, what, sizeof what);
     rfc3339_utc(start, e->start_ns);
     rfc3339_utc(end, e->end_ns);
+    level_text(peak, e->peak_dbfs);
+    level_text(rms, e->rms_dbfs);
     /* fields of a start have no END and DURATION_S: they are the last, behind a NULL */
     bool ended = e->type == EVENT_END;
     char end_field[RFC3339_SIZE + 8], duration_field[40];
     snprintf(end_field, sizeof end_field, "END=%s", end);
     snprintf(duration_field, sizeof duration_field, "DURATION_S=%.3f", seconds(e));
-    return sd_journal_send("MESSAGE=%s", what, "PRIORITY=%d", alarm ? LOG_NOTICE : LOG_INFO, "EVENT_TYPE=%s",
-                           event_type_name(e->type), "LABEL=%s", e->label, "SCORE=%.3f", (double)e->score,
-                           "MESSAGE_UUID=%s", e->id, "EVENT_ID=%s", e->event_id, "SOUND_ID=%s", e->sound_id, "START=%s",
-                           start, "PEAK_DBFS=%.1f", (double)e->peak_dbfs, "RMS_DBFS=%.1f", (double)e->rms_dbfs,
-                           "SEGMENTS=%" PRIu32, e->segments, "LOST_FRAMES=%" PRIu64, e->lost_frames, "SOURCE=%s",
-                           e->source, "MODEL=%s", e->model, "NOTIFY=%d", e->notify, "TEST=%d", e->test,
-                           ended ? "%s" : NULL, end_field, "%s", duration_field, NULL);
+    return sd_journal_send(
+        "MESSAGE=%s", what, "PRIORITY=%d", alarm ? LOG_NOTICE : LOG_INFO, "EVENT_TYPE=%s", event_type_name(e->type),
+        "LABEL=%s", e->label, "SCORE=%.3f", (double)e->score, "MESSAGE_UUID=%s", e->id, "EVENT_ID=%s", e->event_id,
+        "SOUND_ID=%s", e->sound_id, "START=%s", start, "PEAK_DBFS=%s", peak, "RMS_DBFS=%s", rms, "SEGMENTS=%" PRIu32,
+        e->segments, "LOST_FRAMES=%" PRIu64, e->lost_frames, "SOURCE=%s", e->source, "MODEL=%s", e->model, "NOTIFY=%d",
+        e->notify, "TEST=%d", e->test, ended ? "%s" : NULL, end_field, "%s", duration_field, NULL);
 }
 
 static void tell(struct journal *j, const struct event *e)
