@@ -11,9 +11,9 @@ PKG_CONFIG ?= pkg-config
 BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libsamplerate0-dev libkissfft-dev \
 	libmosquitto-dev libsystemd-dev libxnnpack-dev libpthreadpool-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev \
 	libsndfile1-dev libinih-dev libjansson-dev
-TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients openssl python3 procps
+TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients openssl python3 procps sox
 
-LONG_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins sox debootstrap systemd-container iproute2 strace
+LONG_PACKAGES := ffmpeg libsox-fmt-mp3 pulseaudio pulseaudio-utils libasound2-plugins sox debootstrap systemd-container iproute2 strace
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
@@ -130,23 +130,23 @@ LONG  := $(filter $(LONG_NAMES:%=tests/system/%.sh),$(wildcard tests/system/*.sh
 
 test: deps
 	@$(MAKE) --no-print-directory -s all unit-tests
-	@EARSHOT=$(BUILD)/earshot tests/run.sh $(TESTS) $(QUICK)
+	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh $(TESTS) $(QUICK)
 
 test-all: deps-all
 	@$(MAKE) --no-print-directory -s all unit-tests
-	@EARSHOT=$(BUILD)/earshot tests/run.sh $(TESTS) $(QUICK) $(LONG)
+	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh $(TESTS) $(QUICK) $(LONG)
 
 # ASan and UBSan over all unit tests and the quick system tests, TSan over those that run threads.
 THREADED := $(filter $(THREADED_NAMES:%=tests/test_%.c),$(TEST_SRC))
 sanitize: deps
 	@$(MAKE) --no-print-directory -s SAN=asan BUILD=$(BUILD)/asan all unit-tests
 	@$(MAKE) --no-print-directory -s SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
-	@EARSHOT=$(BUILD)/asan/earshot SANITIZED=asan tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
-	@EARSHOT=$(BUILD)/tsan/earshot SANITIZED=tsan tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
+	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
+	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/bench
-	@EARSHOT=$(BUILD)/earshot BENCH=$(BUILD)/tests/bench tests/bench.sh
+	@EARSHOT=$(abspath $(BUILD))/earshot BENCH=$(abspath $(BUILD))/tests/bench tests/bench.sh
 
 # --- style ------------------------------------------------------------------------------------------------------------
 C_FILES := $(wildcard common/*/*.[ch] daemon/*.[ch] daemon/*/*.[ch] tests/*.[ch] tests/*/*.[ch])

@@ -41,6 +41,7 @@ struct daemon {
         control; /* release and acquire: the MQTT thread may ask for a test before it is there */
     struct daemon_control commands;
     bool has_state, fast;
+    char input_state[32]; /* as last told to the outputs */
 };
 
 static int set_from_output(void *ctx, const char *name, const char *value, struct err *err)
@@ -162,9 +163,11 @@ static void tick(struct daemon *d, unsigned n)
     struct health h;
 
     service_watchdog(d->service, pipeline_progress(d->pipeline));
-    if (n % HEALTH_EVERY != 0)
-        return;
     pipeline_health(d->pipeline, &h);
+    bool changed = strcmp(h.input_state, d->input_state) != 0; /* a lost microphone is told at once */
+    if (n % HEALTH_EVERY != 0 && !changed)
+        return;
+    memcpy(d->input_state, h.input_state, sizeof d->input_state);
     count_outputs(d, &h);
     tell_status(d, &h);
     for (size_t i = 0; i < d->n_outputs; i++)

@@ -52,6 +52,18 @@ check "state went ON and OFF" bash -c "grep -q 'state/smoke_alarm ON' '$W/sub.tx
 check "the same events are on stdout" grep -q '"smoke_alarm"' "$W/events.txt"
 check "health at the broker: input ok, nothing lost" bash -c "grep 'ears/health' '$W/sub.txt' | tail -1 | grep -q '\"lost_frames\": *0'"
 
+# lost and found, at the broker
+health() { grep 'ears/health' "$W/sub.txt" | tail -1 | grep -q "\"state\": *\"$1\""; }
+"$V" unplug 2>/dev/null
+check "microphone unplugged: health says lost within 2 s" wait_for 2 health lost
+check "  and the log names it" grep -qi 'lost' "$W/log.txt"
+"$V" replug
+check "plugged in again: health says ok, without a restart" wait_for 8 health ok
+"$V" freeze
+check "sound server frozen: health says stalled within 2 s" wait_for 2 health stalled
+"$V" thaw
+check "going on again: ok" wait_for 8 health ok
+
 # the same path over the recorded file: same label
 check "earshot classify says the same" bash -c "'$EARSHOT' classify --json '$root/tests/data/smoke_t3.flac' | grep -q '\"events\": *\[{\"label\": *\"smoke_alarm\"'"
 
