@@ -17,7 +17,7 @@ LONG_PACKAGES := ffmpeg libsox-fmt-mp3 pulseaudio pulseaudio-utils libasound2-pl
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
-QUICK_NAMES := layout bad_input classify
+QUICK_NAMES := layout bad_input classify daemon
 LONG_NAMES  := ears capture mqtt service tree
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue
 SANITIZED_SYSTEM := 

@@ -31,7 +31,10 @@ void pipeline_set_recogniser(struct pipeline *p, struct recogniser *r)
     pthread_mutex_lock(&p->figures_lock);
     snprintf(p->model_name, sizeof p->model_name, "%s", recogniser_model(r)->name);
     pthread_mutex_unlock(&p->figures_lock);
-    decision_set_source(recogniser_decision(r), p->config.input.device);
+    const char *device = p->config.input.device;
+    decision_set_source(recogniser_decision(r), strcmp(device, "-") == 0           ? "stdin"
+                                                : strncmp(device, "file:", 5) == 0 ? device + 5
+                                                                                   : device);
 }
 
 void pipeline_decision_params(const struct config *config, struct decision_params *out)
@@ -117,6 +120,9 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     pthread_mutex_init(&p->figures_lock, NULL);
     atomic_store(&p->listening, true);
     gate_threshold_text(&config->gate.threshold, p->threshold_text, sizeof p->threshold_text);
+    /* before the first block: nothing is known, and 0 would be full scale */
+    p->levels = (struct analysis_levels){.rms_dbfs = -INFINITY, .peak_dbfs = -INFINITY, .threshold_dbfs = -INFINITY};
+    p->levels.floor_dbfs = (float)config->gate.floor_dbfs;
     p->gain = downmix_gain(config->input.gain_db);
     miccheck_init(&p->miccheck);
     if (downmix_parse(config->input.channel, &p->channel, err) < 0)

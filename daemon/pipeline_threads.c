@@ -155,8 +155,10 @@ static void take_requests(struct pipeline *p)
         float floor = (float)p->config.gate.floor_dbfs;
         p->config.gate = p->request.gate;
         p->config.gate.floor_dbfs = floor;
-        if (p->analysis)
+        if (p->analysis) {
             analysis_set_gate(p->analysis, &p->config.gate);
+            share_figures(p); /* also where no audio comes */
+        }
         p->request.gate_new = false;
     }
     if (p->request.listening_new) {

@@ -1,6 +1,7 @@
 #include "daemon/run_control.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/control.h"
 #include "daemon/level_json.h"
 #include <jansson.h>
@@ -51,9 +52,17 @@ static int known_label(struct run_control *r, const char *label, struct err *err
     for (size_t i = 0; i < n; i++)
         if (strcmp(labels[i], label) == 0)
             return 0;
-    err_set(err, "the model has no label \"%.48s\"; it has", label);
+    struct text_nearest near = {.word = label};
+    for (size_t i = 0; i < n; i++)
+        text_nearest_try(&near, labels[i]);
+    err_set(err, "the model has no label \"%.48s\"%s%s%s; it has", label, near.best ? ", did you mean " : "",
+            near.best ? near.best : "", near.best ? "?" : "");
     for (size_t i = 0; i < n; i++) {
         size_t len = strlen(err->text);
+        if (len + strlen(labels[i]) + 40 >= sizeof err->text) { /* only whole ones */
+            snprintf(err->text + len, sizeof err->text - len, ", ... (earshot model show lists all)");
+            break;
+        }
         snprintf(err->text + len, sizeof err->text - len, "%s %s", i ? "," : "", labels[i]);
     }
     return -1;
