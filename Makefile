@@ -7,13 +7,14 @@ Q := $(if $(V),,@)
 CC      ?= cc
 PKG_CONFIG ?= pkg-config
 
-# What it is built with; Debian names. RUN_PACKAGES are needed by the tests alone.
+# What it is built with, by Debian's names; then what `make test`, `test-all`, `bench` and `lint` need besides.
 BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libsamplerate0-dev libkissfft-dev \
 	libmosquitto-dev libsystemd-dev libxnnpack-dev libpthreadpool-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev \
 	libsndfile1-dev libinih-dev libjansson-dev
-TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients openssl python3 procps sox
-
-LONG_PACKAGES := ffmpeg libsox-fmt-mp3 pulseaudio pulseaudio-utils libasound2-plugins sox debootstrap systemd-container iproute2 strace
+TEST_PACKAGES := libcmocka-dev python3 sox
+LONG_PACKAGES := ffmpeg libsox-fmt-mp3 mosquitto mosquitto-clients openssl procps pulseaudio pulseaudio-utils \
+	libasound2-plugins debootstrap systemd systemd-container iproute2 strace
+BENCH_PACKAGES := mosquitto python3
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
@@ -41,9 +42,9 @@ CPPFLAGS += -D_GNU_SOURCE -DEARSHOT_VERSION='"$(VERSION)"' -DEARSHOT_PREFIX='"$(
 # -fno-math-errno lets the compiler vectorise; no -ffast-math: NaN checks must stay
 CFLAGS   += -std=c11 $(OPT) $(WARN) -pthread -fno-math-errno $(SANFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS  += -pthread $(SANFLAGS)
-# = and not :=, so that `make deps` works where nothing is installed yet
-PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
-PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS))
+# Asked for once, and only when first used: `make deps` works where nothing is installed yet
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags $$(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell $$(PKG_CONFIG) --libs $$(PKGS)))$(PKG_LIBS)
 LIBS       = $(PKG_LIBS) -lXNNPACK -lpthreadpool -ldl -lm
 
 COMMON_SRC := $(wildcard common/*/*.c)
@@ -74,6 +75,10 @@ $(BUILD)/%.a:
 # Objects are built anew when the flags change (WERROR=1, another PREFIX), not only when the sources do.
 FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 $(BUILD)/flags: FORCE
+	@command -v $(firstword $(CC)) >/dev/null && command -v protoc-c >/dev/null && test -n '$(ONNX_PROTO)' && \
+		$(PKG_CONFIG) --exists $(PKGS) 2>/dev/null || { \
+		echo 'earshot: compiler, libraries or headers that it is built with are missing: `make deps` installs them' >&2; \
+		exit 1; }
 	@mkdir -p $(@D); echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' >$@
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/gen/onnx.pb-c.h
@@ -82,10 +87,10 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/gen/onnx.pb-c.h
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(if $(filter daemon/% tests/%,$<),-I.) -MMD -MP -c -o $@ $<
 
 # The schema that libonnx-dev installs. Generated code: its warnings are not ours.
-ONNX_PROTO_DIR ?= $(shell for d in /usr/include/onnx $(PREFIX)/include/onnx; do test -e $$d/onnx.proto && echo $$d && break; done)
-$(BUILD)/gen/onnx.pb-c.h: | $(BUILD)/gen
+ONNX_PROTO ?= $(firstword $(wildcard /usr/include/onnx/onnx.proto $(PREFIX)/include/onnx/onnx.proto))
+$(BUILD)/gen/onnx.pb-c.h: | $(BUILD)/gen $(BUILD)/flags
 	@echo "  GEN  $@"
-	$(Q)protoc-c -I$(ONNX_PROTO_DIR) --c_out=$(BUILD)/gen $(ONNX_PROTO_DIR)/onnx.proto
+	$(Q)protoc-c -I$(dir $(ONNX_PROTO)) --c_out=$(BUILD)/gen $(ONNX_PROTO)
 $(BUILD)/gen/onnx.pb-c.c: $(BUILD)/gen/onnx.pb-c.h ;
 $(BUILD)/gen:
 	@mkdir -p $@
@@ -108,19 +113,25 @@ unit-tests: $(TESTS)
 deps:
 	@tests/deps.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
-.PHONY: deps-run deps-lint deps-all
+.PHONY: deps-run deps-bench deps-lint deps-all
 deps-run:
 	@tests/deps.sh $(BUILD_PACKAGES)
+deps-bench:
+	@tests/deps.sh $(BUILD_PACKAGES) $(BENCH_PACKAGES)
 deps-lint:
 	@tests/deps.sh $(LINT_PACKAGES)
-deps-all: deps
-	@tests/deps.sh $(LONG_PACKAGES)
+deps-all:
+	@tests/deps.sh $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LONG_PACKAGES)
+
+# The targets below build by a second make, since this one may have looked for libraries before deps had installed
+# them. As many jobs as there are processors, unless -j says otherwise.
+JOBS ?= $(shell nproc)
+PARALLEL = --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 # --- run --------------------------------------------------------------------------------------------------------------
-# The default microphone, or INPUT=...; the demo recording where the machine has no capture device at all. The binary is
-# made by a second make, since this one read pkg-config's flags before deps had installed them.
+# The default microphone, or INPUT=...; the demo recording where the machine has no capture device at all.
 run: deps-run
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) $(PARALLEL) all
 	@$(BUILD)/earshot run $(if $(INPUT),--input '$(INPUT)',--or-demo) $(ARGS)
 
 # --- tests ------------------------------------------------------------------------------------------------------------
@@ -129,23 +140,23 @@ QUICK := $(filter $(QUICK_NAMES:%=tests/system/%.sh),$(wildcard tests/system/*.s
 LONG  := $(filter $(LONG_NAMES:%=tests/system/%.sh),$(wildcard tests/system/*.sh))
 
 test: deps
-	@$(MAKE) --no-print-directory -s all unit-tests
+	@$(MAKE) $(PARALLEL) all unit-tests
 	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh $(TESTS) $(QUICK)
 
 test-all: deps-all
-	@$(MAKE) --no-print-directory -s all unit-tests
+	@$(MAKE) $(PARALLEL) all unit-tests
 	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh $(TESTS) $(QUICK) $(LONG)
 
 # ASan and UBSan over all unit tests and the quick system tests, TSan over those that run threads.
 THREADED := $(filter $(THREADED_NAMES:%=tests/test_%.c),$(TEST_SRC))
 sanitize: deps
-	@$(MAKE) --no-print-directory -s SAN=asan BUILD=$(BUILD)/asan all unit-tests
-	@$(MAKE) --no-print-directory -s SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
+	@$(MAKE) $(PARALLEL) SAN=asan BUILD=$(BUILD)/asan all unit-tests
+	@$(MAKE) $(PARALLEL) SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
 	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
 	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
 
-bench: deps
-	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/bench
+bench: deps-bench
+	@$(MAKE) $(PARALLEL) all $(BUILD)/tests/bench
 	@EARSHOT=$(abspath $(BUILD))/earshot BENCH=$(abspath $(BUILD))/tests/bench tests/bench.sh
 
 # --- style ------------------------------------------------------------------------------------------------------------
@@ -154,7 +165,6 @@ format: deps-lint
 	clang-format -i $(C_FILES)
 
 # A stamp for each file that clang-tidy (.clang-tidy) found clean.
-JOBS ?= $(shell nproc)
 TIDY := $(patsubst %,$(BUILD)/lint/%.ok,$(COMMON_SRC) $(DAEMON_SRC) daemon/main.c)
 $(BUILD)/lint/%.ok: % .clang-tidy $(filter %.h,$(C_FILES)) $(BUILD)/gen/onnx.pb-c.h
 	@mkdir -p $(@D)
@@ -162,13 +172,13 @@ $(BUILD)/lint/%.ok: % .clang-tidy $(filter %.h,$(C_FILES)) $(BUILD)/gen/onnx.pb-
 	@touch $@
 
 lint: deps deps-lint
-	@$(MAKE) --no-print-directory -s $(BUILD)/gen/onnx.pb-c.h
+	@$(MAKE) $(PARALLEL) $(BUILD)/gen/onnx.pb-c.h
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		-j $(JOBS) --suppress=missingIncludeSystem -D_GNU_SOURCE -DEARSHOT_VERSION='""' -DEARSHOT_PREFIX='""' \
 		'-Djson_array_foreach(a,i,v)=for (i = 0; (v = json_array_get(a, i)) != NULL; i++)' \
 		'-Djson_object_foreach(o,k,v)=while ((k = json_key(o)) && (v = json_object_get(o, k)))' -Icommon -I. common daemon
-	@$(MAKE) --no-print-directory -s -j $(JOBS) -k $(TIDY)
+	@$(MAKE) $(PARALLEL) -k $(TIDY)
 
 # --- install ----------------------------------------------------------------------------------------------------------
 SYSCONFDIR ?= /etc

@@ -6,8 +6,8 @@ PASS=0 FAIL=0 SKIP=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-count() { # cmocka's closing lines
-    sed -n "s/^\[ *$1 *\] \([0-9]*\) test(s).*/\1/p" "$log" | awk '{n += $1} END {print n + 0}'
+count() { # cmocka's closing lines; a newer one says `tests: 5 test(s)`
+    sed -n "s/^\[ *$1 *\] \(tests: \)*\([0-9]*\) test(s).*/\2/p" "$log" | awk '{n += $1} END {print n + 0}'
 }
 
 for t in "$@"; do

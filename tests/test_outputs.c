@@ -17,6 +17,7 @@
 #include <math.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <systemd/sd-id128.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -220,7 +221,9 @@ static void test_names(void **state)
     assert_string_equal(a.base, "home/ears/kitchen");
     assert_int_equal(strlen(a.client_id), 23);
     assert_int_equal(mqtt_names_init(&b, "home/ears", "kitchen", &err), 0);
-    assert_string_equal(a.client_id, b.client_id);
+    sd_id128_t machine;
+    if (sd_id128_get_machine(&machine) == 0) /* a container may have none: then the client id is a random one */
+        assert_string_equal(a.client_id, b.client_id);
     assert_int_equal(mqtt_names_init(&b, "home/ears", "bath", &err), 0);
     assert_string_not_equal(a.client_id, b.client_id);
     assert_int_equal(mqtt_names_init(&b, "earshot", "", &err), 0);

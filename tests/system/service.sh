@@ -1,92 +1,210 @@
 #!/bin/bash
 # service.sh - the real unit under a real booted systemd in a container tree: starts, hears the virtual microphone as its own
-# user inside its sandbox, logs to the journal, reloads, stops cleanly, and is killed by the watchdog when it hangs. ~2 minutes.
+# user inside its sandbox, logs to the journal, reloads, stops cleanly, is killed by the watchdog when it hangs, logs in to a
+# broker with a credential; and the user unit under a systemd --user. ~3 minutes, and one more to make the tree.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd); . "$here/lib.sh"
 root=$(cd "$here/../.." && pwd); EARSHOT=$(realpath "${EARSHOT:-$root/build/earshot}")
-W=$(mktemp -d); unit=$W/earshot.service
-sed 's|@PREFIX@|/usr/local|g' "$root/systemd/earshot.service" >"$unit"
+W=$(mktemp -d)
+trap 'rm -rf "$W"' EXIT
+early() { skip "$1"; summary; exit; }
 
 echo "--- the unit files"
+command -v systemd-analyze >/dev/null || early "units and booted systemd: systemd-analyze is not installed"
+mkdir "$W/user"
+sed 's|@PREFIX@|/usr/local|g' "$root/systemd/earshot.service" >"$W/earshot.service"
+sed 's|@PREFIX@|/usr/local|g' "$root/systemd/earshot-user.service" >"$W/user/earshot.service"
+sed 's/^ProtectClock/ProtektClock/' "$W/earshot.service" >"$W/bad.service"
 verify() { systemd-analyze verify --man=no "$1" >"$W/v.txt" 2>&1; ! grep -vE 'earshot run|is not executable|^$' "$W/v.txt"; }
-check "systemd-analyze verify: the system unit" verify "$unit"
-sed 's|@PREFIX@|/usr/local|g' "$root/systemd/earshot-user.service" >"$W/earshot-user.service"
-check "systemd-analyze verify: the user unit" verify "$W/earshot-user.service"
-sed 's/^ProtectClock/ProtektClock/' "$unit" >"$W/bad.service"
-check "  (and it would see a mistyped directive)" bash -c "systemd-analyze verify --man=no '$W/bad.service' 2>&1 | grep -q ProtektClock"
-check "systemd-analyze security: exposure at most 2.0" \
-    systemd-analyze security --offline=true --threshold=20 --no-pager "$unit" >/dev/null
+mistyped() { ! verify "$W/bad.service" && grep -q ProtektClock "$W/v.txt"; }
+exposure() {
+    systemd-analyze security --offline=true --threshold=20 --no-pager "$W/earshot.service" >"$W/security.txt"
+    local rc=$?; tail -1 "$W/security.txt" | sed 's/^/        /'; return $rc
+}
+check "systemd-analyze verify: the system unit" verify "$W/earshot.service"
+check "systemd-analyze verify: the user unit" verify "$W/user/earshot.service"
+check "  (and it would see a mistyped directive)" mistyped
+check "systemd-analyze security: exposure at most 2.0" exposure
 
-export SD_DIR=${EARSHOT_TREES:-/var/tmp/earshot-trees}/sd
+[ "$(id -u)" = 0 ] || early "booted systemd: needs root"
+unshare --mount --pid --fork true 2>/dev/null || early "booted systemd: this machine makes no namespaces"
+export SD_DIR=${EARSHOT_TREES:-/var/tmp/earshot-trees}/sd SD_BIND=--private-network
 B=$here/systemd_boot.sh R=$SD_DIR/root
-done_early() { skip "$1"; rm -rf "$W"; summary; exit; }
-[ "$(id -u)" = 0 ] || done_early "booted systemd: needs root"
 mkdir -p "$SD_DIR"
-"$B" make || done_early "booted systemd: no tree can be made here"
+"$B" make || early "booted systemd: no tree can be made here"
 
 echo "--- in the tree"
 # what the program links to, by package name
 packages=$(ldd "$EARSHOT" | awk '/=> \//{print $3}' | while read -r f; do dpkg -S "$(realpath "$f")" "$f" 2>/dev/null | head -1; done |
     cut -d: -f1 | sort -u | grep -vE '^(libc6|libgcc-s1)$' | tr '\n' ' ')
-"$here/rootfs.sh" run "$R" bash -c "apt-get -qq update; apt-get -qq -y --no-install-recommends install $packages libasound2-plugins \
-    pulseaudio pulseaudio-utils mosquitto mosquitto-clients >/tmp/i.log 2>&1 || tail -5 /tmp/i.log" || done_early "packages do not install in the tree"
+RO_BIND=$here:/t "$here/rootfs.sh" run "$R" bash -c "cd /t && . ./lib.sh && need $packages libasound2-plugins pulseaudio \
+    pulseaudio-utils mosquitto mosquitto-clients libpam-systemd dbus-user-session strace" || early "booted systemd: packages do not install in the tree"
 make -s -C "$root" install DESTDIR="$R" >/dev/null || die "make install"
 install -m 755 "$EARSHOT" "$R/usr/local/bin/earshot"
+rm -rf "$R/var/lib/earshot" "$R/etc/credstore" "$R/etc/systemd/system/earshot.service.d"
 mkdir -p "$R/etc/systemd/system/earshot.service.d"
 # the test's microphone; everything else of the unit is as it ships
 cat >"$R/etc/systemd/system/earshot.service.d/test.conf" <<'C'
 [Service]
-Environment=ALSA_CONFIG_PATH=/run/vmic/asound.conf PULSE_SERVER=unix:/run/vmic/native
+Environment=ALSA_CONFIG_PATH=/t/asound.conf PULSE_SERVER=unix:/run/vmic/native
 C
-printf '[mqtt]\nnode = box\nport = 18871\n' >"$R/etc/earshot/earshot.conf"
-printf 'listener 18871 127.0.0.1\nallow_anonymous true\n' >"$R/etc/mosquitto/conf.d/test.conf"
-mkdir -p "$R/t"; cp "$here"/*.sh "$R/t/"; cp "$root"/tests/data/*.wav "$root"/tests/data/*.flac "$R/t/" 2>/dev/null
+conf() { printf '%b' "$1" >"$R/etc/earshot/earshot.conf"; }
+conf '[mqtt]\nnode = box\nport = 18871\n'
+# two listeners: one that lets anyone in, one that wants a password
+cat >"$R/etc/mosquitto/conf.d/test.conf" <<'C'
+per_listener_settings true
+listener 18871 127.0.0.1
+allow_anonymous true
+listener 18872 127.0.0.1
+allow_anonymous false
+password_file /etc/mosquitto/passwd
+C
+"$here/rootfs.sh" run "$R" bash -c 'touch /etc/mosquitto/passwd; mosquitto_passwd -b /etc/mosquitto/passwd ear from-credstore 2>/dev/null
+    chown mosquitto: /etc/mosquitto/passwd; chmod 600 /etc/mosquitto/passwd'
+mkdir -p "$R/t"; cp "$here"/*.sh "$root"/tests/data/smoke_t3.flac "$R/t/"
+printf '%s.!default { type pulse server "unix:/run/vmic/native" %s }\n' pcm 'hint { show on description "virtual mic" }' ctl '' \
+    >"$R/t/asound.conf"
 
-export SD_BIND=--private-network
-"$B" start || done_early "systemd does not boot here"
-x() { "$B" exec "$@"; }
+"$B" start >/dev/null || early "booted systemd: it does not boot here"
 trap '"$B" stop; rm -rf "$W"' EXIT
+x() { "$B" exec "$@"; }
 prop() { x systemctl show -p "$1" --value earshot.service; }
-journal() { x journalctl -b -u earshot -o cat --no-pager; }
+is() { [ "$(prop "$1")" = "$2" ]; }                                # PROPERTY VALUE
+begins() { [[ "$(prop "$1")" == "$2"* ]]; }                        # PROPERTY START
+journal() { x journalctl -b -u earshot -o cat --no-pager "$@"; }
+says() { grep -qE -- "$1" <<<"$(journal)"; }
+vmic() { x env VMIC_DIR=/run/vmic bash /t/vmic.sh "$@"; }
+ms_of() { local s; s=$(date +%s%N); "$@" >/dev/null 2>&1; echo $((($(date +%s%N) - s) / 1000000)); }
+status_at() { x mosquitto_sub -p "$1" -t earshot/box/status -C 1 -W 3 "${@:3}" | grep -qx "$2"; } # PORT WHAT [LOGIN]
 x systemd-sysusers; x systemctl daemon-reload; x systemctl restart mosquitto
 
-check "sysusers: user earshot is in group audio" bash -c "'$B' exec id earshot | grep -q '(audio)'"
-check "starts without microphone, without credential (Type=notify: READY came)" x systemctl start earshot
-check "  and says that the microphone is absent" wait_for 8 bash -c "'$B' exec journalctl -b -u earshot -o cat | grep -qi 'no .*device\|absent\|no capture'"
-check "runs as earshot"      test "$(x ps -o user= -p "$(prop MainPID)" | tr -d ' ')" = earshot
-check "state directory 2770" test "$(x stat -c '%U:%G %a' /var/lib/earshot)" = 'earshot:earshot 2770'
-pid=$(prop MainPID); sleep 12
-check "no microphone for longer than the watchdog: the same process still waits" test "$pid" = "$(prop MainPID)"
+in_group() { x id -nG "$1" | grep -qw "$2"; }
+check "sysusers: user earshot is in group audio" in_group earshot audio
+ms=$(ms_of x systemctl start earshot)
+check "starts without microphone and without credential: READY came after $ms ms" is ActiveState active
+check "  and says that the microphone is absent" wait_for 8 says '^input absent: no capture device'
+check "  in its status too" wait_for 3 begins StatusText 'input absent'
+pid=$(prop MainPID)
+check "runs as earshot" test "$(x ps -o user= -p "$pid" | tr -d ' ')" = earshot
+check "state directory is the group's, 2770" test "$(x stat -c '%U:%G %a' /var/lib/earshot)" = 'earshot:earshot 2770'
+check "runtime directory is the group's, 750" test "$(x stat -c '%U:%G %a' /run/earshot)" = 'earshot:earshot 750'
+sleep 12
+check "no microphone for longer than the watchdog's 10 s: the same process still waits" is MainPID "$pid"
 
-x env VMIC_DIR=/run/vmic bash /t/vmic.sh start >"$W/vmic.log" 2>&1
-check "the microphone comes: heard without a restart" wait_for 12 bash -c "[[ \"\$('$B' exec systemctl show -p StatusText --value earshot)\" == listening* ]]"
+echo "--- a microphone"
+vmic start >"$W/vmic.log" 2>&1 || cat "$W/vmic.log"
+check "it comes: heard without a restart" wait_for 12 begins StatusText listening
 echo "        status: $(prop StatusText)"
-(x mosquitto_sub -p 18871 -t 'earshot/box/#' -W 25 -F '%t %p' >"$W/sub.txt" 2>&1 &)
-sleep 0.5; x env VMIC_DIR=/run/vmic bash /t/vmic.sh play "/t/smoke_t3.flac" >/dev/null 2>&1; sleep 3
-check "a smoke alarm is played: it is in the journal, with fields" \
-    bash -c "'$B' exec journalctl -b LABEL=smoke_alarm -o json --no-pager | grep -q '\"SCORE\"'"
-check "  and at the broker" grep -q 'earshot/box/event .*"label":"smoke_alarm"' "$W/sub.txt"
+(x mosquitto_sub -p 18871 -t 'earshot/box/#' -W 100 -F '%t %p' >"$W/sub.txt" 2>&1 &)
+sleep 0.5; vmic play /t/smoke_t3.flac >/dev/null 2>&1
+x journalctl -b LABEL=smoke_alarm -o json --no-pager >"$W/journal.json"
+fields() { for f; do grep -q "\"$f\":\"" "$W/journal.json" || { echo "        no $f="; return 1; }; done; }
+check "a smoke alarm: in the journal by LABEL=smoke_alarm, with its fields" fields LABEL SCORE EVENT_ID MESSAGE
+echo "        $(grep -o '"MESSAGE":"[^"]*"' "$W/journal.json" | head -1)"
+check "  and at the broker" wait_for 5 grep -qE 'earshot/box/event .*"label": ?"smoke_alarm"' "$W/sub.txt"
 
-check "reload (SIGHUP) keeps the process" bash -c "'$B' exec systemctl reload earshot && sleep 1 && [ '$pid' = \"\$('$B' exec systemctl show -p MainPID --value earshot)\" ]"
-x mosquitto_pub -p 18871 -t earshot/box/set/listening -m OFF; sleep 12
-check "listening OFF for longer than the watchdog: still the same process" test "$pid" = "$(prop MainPID)"
-x mosquitto_pub -p 18871 -t earshot/box/set/listening -m ON; sleep 0.5
+echo "--- who may reach it"
+x bash -c 'for u in friend stranger; do id $u >/dev/null 2>&1 || useradd -m $u; done; usermod -aG earshot friend'
+as() { x runuser -u "$1" -- "${@:2}"; }
+levels() { as "$1" timeout 5 /usr/local/bin/earshot levels --json --seconds 1 | grep -q '"input_state": *"ok"'; }
+check "a member of group earshot reads levels from the daemon" levels friend
+denied() { ! as stranger ls /var/lib/earshot >/dev/null 2>&1 && ! as stranger ls /run/earshot >/dev/null 2>&1; }
+check "  anyone else is kept out of state and socket" denied
 
+echo "--- reload and commands"
+conf '[mqtt]\nnode = box\nport = 18871\n[gate]\nthreshold = -38 dBFS\n'
+check "systemctl reload" x systemctl reload earshot
+check "  takes the new threshold" wait_for 3 says '^reload: gate.threshold = -38 dBFS'
+conf '[mqtt]\nnode = box\nport = 18871\n[gate]\nhysteresys = 3\n'
+x systemctl reload earshot
+check "  a mistake in the file is named by its line, and all stays as it was" wait_for 3 says '^reload: .*earshot.conf:5:.*everything stays'
+check "  the same process all along" is MainPID "$pid"
+conf '[mqtt]\nnode = box\nport = 18871\n'
+x mosquitto_pub -p 18871 -t earshot/box/set/listening -m OFF
+check "listening OFF: the status says so" wait_for 3 begins StatusText 'listening is OFF'
+sleep 12
+check "  for longer than the watchdog: still the same process" is MainPID "$pid"
+x mosquitto_pub -p 18871 -t earshot/box/set/listening -m ON
+check "  and ON again" wait_for 3 begins StatusText 'listening to'
+
+echo "--- hangs"
+vmic freeze
+check "the sound server hangs: the status says so" wait_for 6 begins StatusText 'input '
+echo "        status: $(prop StatusText)"
+sleep 12
+check "  for longer than the watchdog: still the same process" is MainPID "$pid"
+vmic thaw
+check "  it comes back: heard again" wait_for 15 begins StatusText listening
+killed() { [ "$(prop NRestarts)" -ge "$1" ] && is ActiveState active; }
 x systemctl kill -s STOP --kill-whom=main earshot; s=$(date +%s%N)
-restarted() { [ "$(prop NRestarts)" -ge 1 ] && [ "$(prop ActiveState)" = active ]; }
-check "SIGSTOP: killed by the watchdog and started again" wait_for 25 restarted
+check "SIGSTOP: killed by the watchdog and started again" wait_for 20 killed 1
 echo "        after $((($(date +%s%N) - s) / 1000000)) ms: $(journal | grep -im1 watchdog)"
-sleep 1; s=$(date +%s%N); x systemctl stop earshot; ms=$((($(date +%s%N) - s) / 1000000))
-check "stop is clean"        test "$(prop Result)" = success
-check "  within a second ($ms ms with systemctl's own time)" test "$ms" -lt 1500
-check "  and the retained status is offline" bash -c "'$B' exec mosquitto_sub -p 18871 -t earshot/box/status -C 1 -W 3 | grep -qx offline"
-mkdir -p "$R/etc/credstore"; printf 'secret\n' >"$R/etc/credstore/earshot.mqtt-password"; chmod 600 "$R/etc/credstore/earshot.mqtt-password"
-check "starts with a credential" bash -c "'$B' exec systemctl start earshot && sleep 1 && [ \"\$('$B' exec systemctl is-active earshot)\" = active ]"
-check "  which the process can read" x test -d "/run/credentials/earshot.service"
-rm -f "$R/etc/credstore/earshot.mqtt-password"
-printf '[gate]\nhysteresys = 3\n' >"$R/etc/earshot/earshot.conf"
-x systemctl restart earshot 2>/dev/null; sleep 1
-check "a wrong configuration: fails at once, names file, line and the nearest option, is not started again" bash -c \
-    "'$B' exec journalctl -b -u earshot -o cat | grep -q 'earshot.conf:2:.*hysteresis' && [ \"\$('$B' exec systemctl is-failed earshot)\" = failed ]"
+check "  hears again" wait_for 12 begins StatusText listening
+sleep 1
+host_pid() { # the container's process, as this side numbers it
+    awk -v p="$1" '/^Name:/ {n = $2} /^NSpid:/ {if (n == "earshot" && NF == 3 && $3 == p) print $2}' /proc/[0-9]*/status 2>/dev/null
+}
+"$here/hang_thread.py" "$(host_pid "$(prop MainPID)")" analysis 20 & hung=$!; s=$(date +%s%N)
+check "its analysis thread hangs, all others live: killed by the watchdog too" wait_for 20 killed 2
+echo "        after $((($(date +%s%N) - s) / 1000000)) ms: $(journal | grep -m1 'no audio was analysed')"
+kill "$hung" 2>/dev/null; wait "$hung" 2>/dev/null
+check "  hears again" wait_for 12 begins StatusText listening
+
+echo "--- the end"
+sleep 1; vmic freeze
+ms=$(ms_of x systemctl stop earshot)
+check "stop, with the sound server hanging: clean" is Result success
+check "  in less than a second ($ms ms)" test "$ms" -lt 1000
+check "  the retained status is offline" status_at 18871 offline
+check "  the noise floor is kept, readable to the group: $(x stat -c '%U:%G %a' /var/lib/earshot/floor)" \
+    as friend grep -q dBFS /var/lib/earshot/floor
+vmic thaw
+check "systemctl start: online again" x systemctl start earshot
+check "  the retained status is online" wait_for 5 status_at 18871 online
+sleep 2; ms=$(ms_of x systemctl stop earshot)
+check "stop while it listens: clean, in less than a second ($ms ms)" test "$(prop Result)" = success -a "$ms" -lt 1000
+check "  the retained status is offline" status_at 18871 offline
+
+echo "--- the password as a credential"
+login=(-u ear -P from-credstore)
+conf '[mqtt]\nnode = box\nport = 18872\nusername = ear\n'
+x systemctl start earshot
+check "no credential: starts all the same" is ActiveState active
+check "  and says that the broker refuses it" wait_for 5 says '18872.*([Nn]ot authori|refused|Bad user)'
+x systemctl stop earshot
+mkdir -p "$R/etc/credstore"; chmod 700 "$R/etc/credstore"
+(umask 077; printf 'from-credstore\n' >"$R/etc/credstore/earshot.mqtt-password")
+x systemctl start earshot
+check "with /etc/credstore/earshot.mqtt-password: online at the broker that wants a password" wait_for 5 status_at 18872 online "${login[@]}"
+hidden() { ! as friend cat /run/credentials/earshot.service/mqtt-password >/dev/null 2>&1; }
+check "  and nobody else can read it" hidden
+x systemctl stop earshot; rm -rf "$R/etc/credstore"
+
+echo "--- a wrong configuration"
+conf '[gate]\nhysteresys = 3\n'
+x systemctl start earshot 2>/dev/null; sleep 2.5
+check "fails at once, exit code 2" test "$(prop ActiveState) $(prop ExecMainStatus)" = 'failed 2'
+check "  naming file, line and the nearest option" says 'earshot.conf:2:.*hysteresis'
+check "  and is not started again" is NRestarts 0
+conf '[mqtt]\nnode = box\nport = 18871\n'
+
+echo "--- the user unit"
+uid=$(x id -u friend)
+session() { x runuser -u friend -- env XDG_RUNTIME_DIR="/run/user/$uid" "$@"; }
+mine() { session systemctl --user show -p "$1" --value earshot; }
+if x systemctl start "user@$uid.service" 2>"$W/user.txt"; then
+    session systemctl --user set-environment ALSA_CONFIG_PATH=/t/asound.conf PULSE_SERVER=unix:/run/vmic/native
+    check "systemctl --user start earshot" session systemctl --user start earshot
+    listens() { [[ "$(mine StatusText)" == listening* ]]; }
+    check "  listens" wait_for 8 listens
+    check "  as the user" test "$(x ps -o user= -p "$(mine MainPID)" | tr -d ' ')" = friend
+    check "  with a state directory of the user's own" x test -e /home/friend/.config/earshot/lock -o -e /home/friend/.local/state/earshot/lock
+    check "  earshot levels finds it" session bash -c 'timeout 5 /usr/local/bin/earshot levels --json --seconds 1 | grep -q threshold'
+    ms=$(ms_of session systemctl --user stop earshot)
+    check "  stop: clean, in less than a second ($ms ms)" test "$(mine Result)" = success -a "$ms" -lt 1000
+else
+    skip "user unit: no systemd --user in the tree: $(tail -1 "$W/user.txt")"
+fi
 echo "        exposure, live: $(x systemd-analyze security --no-pager earshot.service | tail -1)"
+[ "$FAIL" = 0 ] || { journal | tail -60; tail -5 "$W/sub.txt"; }
 summary
