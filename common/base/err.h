@@ -5,7 +5,7 @@
 #ifndef EARSHOT_ERR_H
 #define EARSHOT_ERR_H
 
-#define ERR_TEXT 512
+#define ERR_TEXT 1024
 
 struct err {
     char text[ERR_TEXT]; /* one line, no newline at its end, no "error:" before it */
