@@ -86,6 +86,11 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/gen/onnx.pb-c.h
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(if $(filter daemon/% tests/%,$<),-I.) -MMD -MP -c -o $@ $<
 
+# gcc 12 vectorises next to nothing at -O2
+ifeq ($(SAN),)
+$(BUILD)/obj/common/audio/%.o $(BUILD)/obj/common/features/%.o: CFLAGS += -O3
+endif
+
 # The schema that libonnx-dev installs. Generated code: its warnings are not ours.
 ONNX_PROTO ?= $(firstword $(wildcard /usr/include/onnx/onnx.proto $(PREFIX)/include/onnx/onnx.proto))
 $(BUILD)/gen/onnx.pb-c.h: | $(BUILD)/gen $(BUILD)/flags

@@ -15,13 +15,14 @@ void level_init(struct level *l, unsigned rate, double highpass_hz)
     l->a2 = (1 - alpha) / a0;
 }
 
-/* Transposed direct form II; b1 = -2 b0, b2 = b0. */
+/* Transposed direct form II; b1 = -2 b0, b2 = b0. What each sample waits for is the one before it: the sums are bracketed so that
+ * as little as can be stands between the two. */
 static void filter(struct level *l, const float *x, size_t n)
 {
     double b0 = l->b0, b1 = -2 * l->b0, a1 = l->a1, a2 = l->a2, s1 = l->s1, s2 = l->s2, power = l->power;
     for (size_t i = 0; i < n; i++) {
         double in = x[i], y = b0 * in + s1;
-        s1 = b1 * in - a1 * y + s2;
+        s1 = (b1 * in + s2) - a1 * y;
         s2 = b0 * in - a2 * y;
         power += y * y;
     }

@@ -1,5 +1,6 @@
 #include "features/spectrum.h"
 
+#include "features/dot.h"
 #include <kiss_fftr.h>
 #include <math.h>
 #include <stdlib.h>
@@ -138,20 +139,44 @@ static float padded(const struct spectrum *s, const float *x, long n, long i)
 /* |X|^2 of all bins into s->out. */
 static void take_power(struct spectrum *s)
 {
-    for (size_t i = 0; i < spectrum_bins(s); i++)
-        s->out[i] = s->bins[i].r * s->bins[i].r + s->bins[i].i * s->bins[i].i;
+    const kiss_fft_cpx *restrict x = s->bins;
+    float *restrict out = s->out;
+
+    for (size_t i = 0, n = spectrum_bins(s); i < n; i++)
+        out[i] = x[i].r * x[i].r + x[i].i * x[i].i;
+}
+
+/* In lanes, as dot() is: a maximum depends on no order, but compilers must heed NaN's. */
+static void extremes(const float *x, size_t n, float *low, float *top)
+{
+    float lo[LANES], hi[LANES];
+
+    for (size_t k = 0; k < LANES; k++)
+        lo[k] = hi[k] = x[0];
+    for (; n >= LANES; n -= LANES, x += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            lo[k] = x[k] < lo[k] ? x[k] : lo[k];
+            hi[k] = x[k] > hi[k] ? x[k] : hi[k];
+        }
+    for (size_t k = 0; k < n; k++) {
+        lo[k] = x[k] < lo[k] ? x[k] : lo[k];
+        hi[k] = x[k] > hi[k] ? x[k] : hi[k];
+    }
+    *low = lo[0];
+    *top = hi[0];
+    for (size_t k = 1; k < LANES; k++) {
+        *low = lo[k] < *low ? lo[k] : *low;
+        *top = hi[k] > *top ? hi[k] : *top;
+    }
 }
 
 /* The strong bins of a tone in quiet; 0 where the frame is none. */
 static size_t tone_bins(const struct spectrum *s, size_t strong[TONE_BINS])
 {
-    float top = 0, low = INFINITY;
+    float top, low;
     size_t n = 0;
 
-    for (size_t i = 0; i < spectrum_bins(s); i++) {
-        top = s->out[i] > top ? s->out[i] : top;
-        low = s->out[i] < low ? s->out[i] : low;
-    }
+    extremes(s->out, spectrum_bins(s), &low, &top);
     if (low > top * QUIET)
         return 0;
     for (size_t i = 0; i < spectrum_bins(s); i++)
