@@ -156,6 +156,7 @@ static int ear_open(struct ear *e, const struct classify_params *p, const char *
     e->window = analysis_window_samples(e->gated);
     if (!p->no_gate) {
         a.no_gate = true;
+        a.gate.highpass_hz = 0; /* nobody asks for its levels */
         e->whole = analysis_new(&a, NULL, hear_whole, e, err);
         if (!e->whole)
             return -1;
