@@ -52,10 +52,17 @@ struct analysis {
     struct analysis_levels levels;
 };
 
+/* Windows begin earlier than the pre-roll by as much as the converter looks ahead. A window that ended with a block would want
+ * the beginning of the next one, and a sound card that hands over 10 ms at a time would keep it waiting for all of that. */
+static uint64_t preroll(const struct analysis *a, double preroll_s)
+{
+    return (uint64_t)llround(preroll_s * a->p.device_rate) + a->cutter.lead;
+}
+
 /* Stream samples that an opening may reach back: the block that opened it, the pre-roll, and what the cutter wants. */
 static size_t reach_back(const struct analysis *a, double preroll_s)
 {
-    return a->block_room + (size_t)ceil(preroll_s * a->p.device_rate) + cutter_reach(&a->cutter);
+    return a->block_room + preroll(a, preroll_s) + cutter_reach(&a->cutter);
 }
 
 static void set_gate(struct analysis *a, const struct gate_params *gate)
@@ -199,8 +206,8 @@ static void convert(struct analysis *a, const float *x, size_t n)
 static void open_sound(struct analysis *a)
 {
     const struct history *h = &a->history;
-    uint64_t preroll = (uint64_t)llround(a->p.gate.preroll_s * a->p.device_rate);
-    uint64_t from = a->gate.open_position > preroll ? a->gate.open_position - preroll : 0;
+    uint64_t before = preroll(a, a->p.gate.preroll_s);
+    uint64_t from = a->gate.open_position > before ? a->gate.open_position - before : 0;
     if (from < a->fresh)
         from = a->fresh;
     if (h->first > 0 && from < h->first + cutter_reach(&a->cutter)) /* preroll was raised a moment ago */
