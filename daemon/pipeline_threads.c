@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_OPEN_NS    (2 * 1000000)  /* a window may be complete any moment: latency counts */
-#define POLL_QUIET_NS   (10 * 1000000) /* nobody waits for a closed gate: CPU counts */
+#define POLL_DUE_NS     (2 * 1000000)  /* a window may be complete any moment: latency counts */
+#define POLL_NS         (40 * 1000000) /* nobody waits: CPU counts, and waking up is most of what quiet costs */
 #define WALL_CHECK_NS   1000000000LL
 #define SILENT_INPUT_NS 1000000000LL /* an input that gives nothing for so long is gone, or is made anew */
 
@@ -97,6 +97,7 @@ static void begin_stream(struct pipeline *p, const struct audio_block *b)
     struct err err;
     p->analysis = analysis_new(&params, p->timebase, on_window, p, &err);
     p->epoch = b->epoch;
+    p->rate = b->rate;
     p->next_frame =
         0; /* a stream whose first frames were lost begins with that gap: positions must agree with the time base */
     p->wall_checked = 0;
@@ -182,6 +183,7 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         analysis_lost(p->analysis, gap);
     }
     p->next_frame = b->frame + b->frames;
+    p->captured_ns = b->mono_ns + b->frames * 1000000000LL / b->rate;
 
     follow_clock(p, b, atomic_load_explicit(&p->busy, memory_order_relaxed));
     analysis_set_busy(p->analysis, atomic_load_explicit(&p->busy, memory_order_relaxed));
@@ -206,6 +208,19 @@ static void end_of_input(struct pipeline *p)
     /* release: the worker that sees `ended` sees the last window as well */
     atomic_store_explicit(&p->ended, true, memory_order_release);
     eventfd_wake(p->wake_worker);
+}
+
+/* How long nothing that somebody waits for can happen. */
+static int64_t rest_ns(const struct pipeline *p)
+{
+    if (p->fast)
+        return POLL_DUE_NS;
+    uint64_t due = p->analysis ? analysis_due(p->analysis) : UINT64_MAX;
+    if (due > p->rate)
+        return POLL_NS;
+    /* no device can give a frame before it was there */
+    int64_t left = p->captured_ns + (int64_t)(due * 1000000000 / p->rate) - clock_ns(CLOCK_MONOTONIC);
+    return left < POLL_DUE_NS ? POLL_DUE_NS : left < POLL_NS ? left : POLL_NS;
 }
 
 void *analysis_main(void *arg)
@@ -235,17 +250,13 @@ void *analysis_main(void *arg)
             analysis_flush(p->analysis); /* the input is gone: what it began has ended */
             any = true;
         }
-        bool open = false;
         if (p->analysis) {
             if (any)
                 share_figures(p);
             pay_owed_end(p);
-            open = p->open;
         }
-        if (!atomic_load_explicit(&p->listening, memory_order_relaxed))
-            open = false;
         if (!end && !(any && p->fast))
-            nanosleep(&(struct timespec){0, open ? POLL_OPEN_NS : POLL_QUIET_NS}, NULL);
+            nanosleep(&(struct timespec){0, rest_ns(p)}, NULL);
     }
     end_of_input(p);
     return NULL;

@@ -363,6 +363,14 @@ void analysis_flush(struct analysis *a)
     a->fresh = a->at;
 }
 
+uint64_t analysis_due(const struct analysis *a)
+{
+    if (!a->gate.open)
+        return UINT64_MAX;
+    uint64_t window = cutter_due(&a->cutter), end = gate_due(&a->gate, a->busy);
+    return window < end ? window : end;
+}
+
 void analysis_set_gate(struct analysis *a, const struct gate_params *gate)
 {
     double highpass_hz = a->p.gate.highpass_hz;

@@ -82,6 +82,10 @@ void analysis_skip(struct analysis *a, uint64_t frames);
 /* The input ended or stopped: closes an open gate, so that the last window comes out. Audio may follow afterwards. */
 void analysis_flush(struct analysis *a);
 
+/* Frames that have to come before a window can (or a sound's end): a reader may sleep for so long. UINT64_MAX while the gate is
+ * closed. */
+uint64_t analysis_due(const struct analysis *a);
+
 /* Changes the gate's parameters (SIGHUP, set/threshold), losing no audio. The noise floor stays what it is; times out of range
  * are brought into it (preroll 0 to 5 s, min_duration 0 to 10 s, hold 0 to 60 s; analysis_new refuses them). */
 void analysis_set_gate(struct analysis *a, const struct gate_params *gate);

@@ -73,6 +73,12 @@ void cutter_end(struct cutter *c)
     take(c, resample_do(c->resample, &none, 0, c->out, c->out_room, 1));
 }
 
+uint64_t cutter_due(const struct cutter *c)
+{
+    const struct segment *s = &c->segment;
+    return s->fill < s->window ? (uint64_t)(s->window - s->fill) * c->from / c->to : 0;
+}
+
 uint64_t cutter_stream(const struct cutter *c, uint64_t model)
 {
     return (model * c->from + c->to / 2) / c->to;

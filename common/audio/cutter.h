@@ -34,6 +34,9 @@ uint64_t cutter_begin(struct cutter *c, uint64_t first);
 void cutter_do(struct cutter *c, const float *x, size_t n);
 void cutter_end(struct cutter *c); /* no input follows: the rest, as though zeros did */
 
+/* Stream samples that the next window wants at least. */
+uint64_t cutter_due(const struct cutter *c);
+
 /* The stream sample nearest to a sample of the model's. */
 uint64_t cutter_stream(const struct cutter *c, uint64_t model);
 

@@ -51,10 +51,16 @@ enum gate_change gate_do(struct gate *g, double rms_dbfs, double floor_dbfs, boo
         return GATE_SAME;
     }
     g->quiet += frames;
-    if (g->quiet < (busy ? g->busy_hold : g->hold))
+    if (gate_due(g, busy) > 0)
         return GATE_SAME;
     g->open = false;
     return GATE_CLOSED;
+}
+
+uint64_t gate_due(const struct gate *g, bool busy)
+{
+    uint64_t hold = busy ? g->busy_hold : g->hold;
+    return g->quiet < hold ? hold - g->quiet : 0;
 }
 
 bool gate_long_enough(const struct gate *g)

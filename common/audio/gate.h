@@ -26,6 +26,8 @@ double gate_threshold_dbfs(const struct gate *g, double floor_dbfs);
 /* busy: a class is on. */
 enum gate_change gate_do(struct gate *g, double rms_dbfs, double floor_dbfs, bool busy, uint64_t position,
                          uint32_t frames);
+/* Frames after which the open gate can close at the earliest. */
+uint64_t gate_due(const struct gate *g, bool busy);
 /* The opening has lasted min_duration. */
 bool gate_long_enough(const struct gate *g);
 
