@@ -29,8 +29,8 @@ static void *file_thread(void *arg)
     struct file_source *f = arg;
     struct capture_link *l = f->link;
     unsigned rate = l->rt.rate, room = BLOCK_SAMPLES / l->rt.channels;
-    /* 10 ms, as a sound card delivers; whole blocks where nobody waits for them */
-    unsigned n = !f->fast && rate / 100 > 0 && rate / 100 < room ? rate / 100 : room;
+    /* 20 ms, about what a sound card delivers; whole blocks where nobody waits for them */
+    unsigned n = !f->fast && rate / 50 > 0 && rate / 50 < room ? rate / 50 : room;
     int64_t start = capture_now_ns();
     uint64_t frame = 0;
     struct err err = {""};
@@ -66,7 +66,7 @@ static void file_free(struct file_source *f)
 static void file_stop(void *self)
 {
     struct file_source *f = self;
-    capture_link_stop(f->link); /* seen after the running block: 10 ms, or the disk's time for one */
+    capture_link_stop(f->link); /* seen after the running block: 20 ms, or the disk's time for one */
     pthread_join(f->thread, NULL);
     file_free(f);
 }

@@ -262,7 +262,7 @@ static void file_is_paced(void **state)
             first = b->mono_ns;
         assert_int_equal(b->mono_ns - first, (int64_t)b->frame * 125000);
         if (b->frames)
-            assert_in_range(b->frames, 80, 80);
+            assert_in_range(b->frames, 160, 160);
         end = b->flags & BLOCK_END;
         ring_release(capture_ring(c));
     }
