@@ -11,9 +11,9 @@ PKG_CONFIG ?= pkg-config
 BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libsamplerate0-dev libkissfft-dev \
 	libmosquitto-dev libsystemd-dev libxnnpack-dev libpthreadpool-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev \
 	libsndfile1-dev libinih-dev libjansson-dev
-TEST_PACKAGES := libcmocka-dev python3 sox
-LONG_PACKAGES := ffmpeg libsox-fmt-mp3 mosquitto mosquitto-clients openssl procps pulseaudio pulseaudio-utils \
-	libasound2-plugins debootstrap systemd systemd-container iproute2 strace
+TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
+LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
+	systemd systemd-container iproute2 strace
 BENCH_PACKAGES := mosquitto python3
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 

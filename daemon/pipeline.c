@@ -124,8 +124,6 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     p->levels = (struct analysis_levels){.rms_dbfs = -INFINITY, .peak_dbfs = -INFINITY, .threshold_dbfs = -INFINITY};
     p->levels.floor_dbfs = (float)config->gate.floor_dbfs;
     p->gain = downmix_gain(config->input.gain_db);
-    /* 0 dBFS would be the loudest sound there is */
-    p->levels.rms_dbfs = p->levels.peak_dbfs = p->levels.floor_dbfs = p->levels.threshold_dbfs = -INFINITY;
     miccheck_init(&p->miccheck);
     if (downmix_parse(config->input.channel, &p->channel, err) < 0)
         goto fail;
