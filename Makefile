@@ -20,8 +20,8 @@ LINT_PACKAGES := clang-format clang-tidy cppcheck
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
 QUICK_NAMES := layout bad_input classify daemon
 LONG_NAMES  := ears capture mqtt service tree
-THREADED_NAMES := ring_stress capture control outputs mqtt_queue
-SANITIZED_SYSTEM := 
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue pipeline service
+SANITIZED_SYSTEM := tests/system/daemon.sh
 
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson
 

@@ -1,20 +1,21 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Written once by log_open, before any thread is made; read-only afterwards. */
+/* Relaxed: each stands for itself, and a line that is on its way during a reload may still go by the old ones. */
 static struct {
-    enum log_style style;
-    enum log_level level;
+    _Atomic enum log_style style;
+    _Atomic enum log_level level;
 } log_to = {LOG_PLAIN, LOG_LEVEL_INFO};
 
 void log_open(enum log_style style, enum log_level level)
 {
-    log_to.style = style;
-    log_to.level = level;
+    atomic_store_explicit(&log_to.style, style, memory_order_relaxed);
+    atomic_store_explicit(&log_to.level, level, memory_order_relaxed);
 }
 
 static int prefix(char *line, size_t size, enum log_level level)
@@ -22,7 +23,7 @@ static int prefix(char *line, size_t size, enum log_level level)
     static const char *const word[] = {"error ", "warn  ", "      ", "debug "};
     static const int priority[] = {3, 4, 6, 7}; /* syslog's err, warning, info, debug */
 
-    if (log_to.style == LOG_PRIORITY)
+    if (atomic_load_explicit(&log_to.style, memory_order_relaxed) == LOG_PRIORITY)
         return snprintf(line, size, "<%d>", priority[level]);
 
     struct timespec now;
@@ -35,7 +36,7 @@ static int prefix(char *line, size_t size, enum log_level level)
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
-    if (level > log_to.level)
+    if (level > atomic_load_explicit(&log_to.level, memory_order_relaxed))
         return;
 
     char line[1024];

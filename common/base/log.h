@@ -1,7 +1,7 @@
 /* Log lines. One line each, no newline at its end.
  *
- * Where they go is set once at start-up (log_open), before any thread is made; after that log_* may be called from any
- * thread but the capture callback. Default: readable lines on stderr. */
+ * Where they go is set at start-up and at a reload (log_open). Any thread but the capture callback's. Default: readable lines on
+ * stderr. */
 #ifndef EARSHOT_LOG_H
 #define EARSHOT_LOG_H
 
