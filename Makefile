@@ -16,6 +16,7 @@ LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-util
 	systemd systemd-container iproute2 strace
 BENCH_PACKAGES := mosquitto python3
 LINT_PACKAGES := clang-format clang-tidy cppcheck
+FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
 QUICK_NAMES := layout bad_input classify daemon
@@ -37,6 +38,9 @@ OPT      := -O1 -g
 else ifeq ($(SAN),tsan)
 SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
 OPT      := -O1 -g
+else ifeq ($(SAN),fuzz)
+SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT      := -O1 -g
 endif
 CPPFLAGS += -D_GNU_SOURCE -DEARSHOT_VERSION='"$(VERSION)"' -DEARSHOT_PREFIX='"$(PREFIX)"' -Icommon -I$(BUILD)/gen
 # -fno-math-errno lets the compiler vectorise; no -ffast-math: NaN checks must stay
@@ -55,7 +59,7 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
 TESTS      := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d $(TESTS:$(BUILD)/tests/%=$(BUILD)/obj/tests/%.d)
 
-.PHONY: all deps run test test-all unit-tests install uninstall sanitize bench format lint clean help FORCE
+.PHONY: all deps run test test-all unit-tests install uninstall sanitize fuzz bench format lint clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -157,8 +161,22 @@ THREADED := $(filter $(THREADED_NAMES:%=tests/test_%.c),$(TEST_SRC))
 sanitize: deps
 	@$(MAKE) $(PARALLEL) SAN=asan BUILD=$(BUILD)/asan all unit-tests
 	@$(MAKE) $(PARALLEL) SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
-	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
-	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
+	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
+	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
+
+# libFuzzer: each tests/fuzz_NAME.c for SECONDS. build/fuzz/corpus keeps what it learned.
+SECONDS ?= 60
+FUZZ := $(patsubst tests/%.c,%,$(wildcard tests/fuzz_*.c))
+$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz_%.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	@echo "  LD   $@"
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+fuzz: deps
+	@tests/deps.sh $(FUZZ_PACKAGES)
+	@$(MAKE) $(PARALLEL) CC=clang SAN=fuzz BUILD=$(BUILD)/fuzz $(FUZZ:%=$(BUILD)/fuzz/tests/%)
+	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_operators $(BUILD)/tests/test_elementwise
+	@tests/fuzz.sh $(BUILD) $(SECONDS) $(FUZZ)
 
 bench: deps-bench
 	@$(MAKE) $(PARALLEL) all $(BUILD)/tests/bench
@@ -181,8 +199,7 @@ lint: deps deps-lint
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		-j $(JOBS) --suppress=missingIncludeSystem -D_GNU_SOURCE -DEARSHOT_VERSION='""' -DEARSHOT_PREFIX='""' \
-		'-Djson_array_foreach(a,i,v)=for (i = 0; (v = json_array_get(a, i)) != NULL; i++)' \
-		'-Djson_object_foreach(o,k,v)=while ((k = json_key(o)) && (v = json_object_get(o, k)))' -Icommon -I. common daemon
+		'-Djson_array_foreach(a,i,v)=while ((v = json_array_get(a, i)) && i++)' -Icommon -I. common daemon
 	@$(MAKE) $(PARALLEL) -k $(TIDY)
 
 # --- install ----------------------------------------------------------------------------------------------------------
