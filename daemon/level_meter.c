@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ADVICE_ABOVE_DB 12.0F  /* over the background, as auto+12 dB has it */
-#define ADVICE_LEAST_DB 6.0F   /* nearer to the background would open for nothing */
-#define ADVICE_BELOW_DB 6.0F   /* under the loudest: that sound is to open the gate */
-#define BACKGROUND      0.2    /* the share of the time in which it is no louder; sounds may fill the rest */
+#define ADVICE_ABOVE_DB 12.0F    /* over the background, as auto+12 dB has it */
+#define ADVICE_LEAST_DB 6.0F     /* nearer to the background would open for nothing */
+#define ADVICE_BELOW_DB 6.0F     /* under the loudest: that sound is to open the gate */
+#define BACKGROUND      0.2      /* the share of the time in which it is no louder; sounds may fill the rest */
 #define BACKGROUND_MIN  (-80.0F) /* no microphone is quieter: digital silence is not a room's */
-#define MIN_SAMPLES     20     /* two seconds */
+#define MIN_SAMPLES     20       /* two seconds */
 
 #define TAIL_WIDTH 35 /* "peak -100 floor -100 opens at -100.0" nearly: the bar keeps its length */
 

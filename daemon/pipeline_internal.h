@@ -47,7 +47,7 @@ struct pipeline {
     uint32_t epoch, rate;
     uint64_t next_frame;
     int64_t wall_checked;
-    int64_t captured_ns; /* when what was last analysed had been captured, to its last frame */
+    int64_t captured_ns;     /* when what was last analysed had been captured, to its last frame */
     struct window_info owed; /* a sound's end that did not fit the full queue */
     bool owes_end;
     struct analysis_levels past; /* counters of the streams before this one */

@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCKS_10S     1000 /* blocks of 10 ms */
-#define BLOCKS_1S      100
-#define CLIP_ON        1.0 /* percent */
-#define CLIP_OFF       0.5
-#define CLIP_ON_BLOCKS 10 /* CLIP_ON of BLOCKS_10S: told as soon as it is certain, not at the stretch's end  \
+#define BLOCKS_10S 1000 /* blocks of 10 ms */
+#define BLOCKS_1S  100
+#define CLIP_ON    1.0 /* percent */
+#define CLIP_OFF   0.5
+#define CLIP_ON_BLOCKS                                                                                                 \
+    10 /* CLIP_ON of BLOCKS_10S: told as soon as it is certain, not at the stretch's end  \
                            */
 
 void miccheck_init(struct miccheck *m)
@@ -54,16 +55,14 @@ const char *miccheck_do(struct miccheck *m, const struct analysis_levels *l)
     m->zeros = run_state(m->zeros, l->zero_run, l->blocks, &m->last_zero);
     /* a steady hum or a calibrator's tone also stands still for a moment: only a whole 10 s run counts, and
      * one moving block ends the run, so `constant_run > 0` says nothing until it is long */
-    m->stuck =
-        run_state(m->stuck, l->constant_run >= BLOCKS_1S ? l->constant_run : 0, l->blocks, &m->last_constant);
+    m->stuck = run_state(m->stuck, l->constant_run >= BLOCKS_1S ? l->constant_run : 0, l->blocks, &m->last_constant);
     check_clipping(m, l);
 
     m->text[0] = '\0';
     if (m->zeros)
         snprintf(m->text, sizeof m->text, "only zeros: the microphone is muted, unplugged or dead");
     else if (m->stuck)
-        snprintf(m->text, sizeof m->text, "level never moves (%.1f dBFS): a stuck input",
-                 (double)l->rms_dbfs);
+        snprintf(m->text, sizeof m->text, "level never moves (%.1f dBFS): a stuck input", (double)l->rms_dbfs);
     else if (m->clipping)
         snprintf(m->text, sizeof m->text, "clipping in %.1f %% of blocks: turn the input gain down",
                  m->clipped_percent);

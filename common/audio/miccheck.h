@@ -6,9 +6,8 @@
 #include "audio/analysis.h"
 
 struct miccheck {
-    uint64_t blocks, clipped; /* counters at the start of the running 10 s stretch */
-    uint64_t last_zero,
-        last_constant; /* block at which digital silence, a level that stands still, was last seen */
+    uint64_t blocks, clipped;          /* counters at the start of the running 10 s stretch */
+    uint64_t last_zero, last_constant; /* block at which digital silence, a level that stands still, was last seen */
     bool zeros, stuck, clipping;
     double clipped_percent;
     char text[128];

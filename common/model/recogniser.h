@@ -13,7 +13,7 @@ struct recogniser *recogniser_new(const char *model_path, const struct decision_
 void recogniser_free(struct recogniser *r);
 
 const struct model_info *recogniser_model(const struct recogniser *r);
-unsigned recogniser_rate(const struct recogniser *r);  /* Hz that windows must have */
+unsigned recogniser_rate(const struct recogniser *r); /* Hz that windows must have */
 double recogniser_window_s(const struct recogniser *r);
 
 /* One window in, events out through the sink. Returns the window's scores (n_labels, valid until the next call), NULL for an

@@ -14,7 +14,7 @@
 
 struct mqtt_pending {
     int mid;
-    bool event;          /* of the queue: slot, id and test count */
+    bool event; /* of the queue: slot, id and test count */
     size_t slot;
     bool test;
     char id[UUID_SIZE];
@@ -27,41 +27,41 @@ struct mqtt_session {
     double began, heard; /* s, CLOCK_MONOTONIC; heard: last acknowledgement, or when there was nothing to acknowledge */
     struct mqtt_pending pending[MQTT_INFLIGHT];
     size_t n_pending;
-    int goodbye;         /* id of the message that says offline, 0: acknowledged */
+    int goodbye;                           /* id of the message that says offline, 0: acknowledged */
     char old[MQTT_CLEAR_MOST][LABEL_SIZE]; /* labels whose retained states are to be cleared */
     unsigned n_old, cleared;
-    bool clearing;       /* subscribed to our own states */
-    char threshold[32];  /* as last published */
-    int listening;       /* as last published, -1: not yet */
+    bool clearing;      /* subscribed to our own states */
+    char threshold[32]; /* as last published */
+    int listening;      /* as last published, -1: not yet */
 };
 
 struct mqtt {
-    struct output output;        /* first: what the daemon holds */
-    struct config config;        /* rules left out */
+    struct output output; /* first: what the daemon holds */
+    struct config config; /* rules left out */
     struct mqtt_names names;
     char broker[CONFIG_TEXT + 8]; /* "host:port" */
     struct mqtt_queue *queue;
     struct acks *acks;
-    int wake;                    /* eventfd: there is something to do */
+    int wake; /* eventfd: there is something to do */
     struct output_thread thread;
-    bool locks;                  /* made */
+    bool locks; /* made */
 
     pthread_mutex_t control_lock; /* held while the daemon is asked something */
     const struct daemon_control *control;
 
-    pthread_mutex_t lock;        /* guards from here ... */
+    pthread_mutex_t lock; /* guards from here ... */
     struct health health;
     bool have_health, health_waiting, level_waiting;
     double health_time, level_time; /* s, CLOCK_MONOTONIC: when they were last due */
     struct mqtt_health own;
     uint64_t drops_logged;
-    char trouble[200];           /* why it is not connected, "" while it is */
-    bool opening;                /* in the blocking part of a connection */
-    double deadline;             /* s, CLOCK_MONOTONIC, of a stop; 0: not stopping */
-                                 /* ... to here */
+    char trouble[200]; /* why it is not connected, "" while it is */
+    bool opening;      /* in the blocking part of a connection */
+    double deadline;   /* s, CLOCK_MONOTONIC, of a stop; 0: not stopping */
+                       /* ... to here */
     struct mqtt_session session;
-    double warned;               /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
-    int refusal;                 /* last reason for which the broker refused an event; owner thread */
+    double warned; /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
+    int refusal;   /* last reason for which the broker refused an event; owner thread */
 };
 
 double mqtt_now(void); /* s, CLOCK_MONOTONIC */

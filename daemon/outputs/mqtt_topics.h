@@ -37,8 +37,8 @@ const char *mqtt_topic_name(const struct mqtt_names *names, const char *kind, co
 
 /* A command that came in: 0 with name and value, or -1 with err for what no command can be (any bytes may come). Blanks around
  * the value are taken off. */
-int mqtt_command(const struct mqtt_names *names, const char *topic, const void *payload, size_t size, char name[MQTT_NAME],
-                 char value[MQTT_VALUE], struct err *err);
+int mqtt_command(const struct mqtt_names *names, const char *topic, const void *payload, size_t size,
+                 char name[MQTT_NAME], char value[MQTT_VALUE], struct err *err);
 
 /* What the MQTT output itself adds to health. */
 struct mqtt_health {

@@ -12,9 +12,9 @@
 /* An output's own figures. */
 struct output_counters {
     const char *name;
-    uint64_t queued;              /* wait now */
-    uint64_t dropped;             /* lost for this output since the start: queue full, refused, not writable */
-    uint64_t sent;                /* written, or acknowledged by the other side */
+    uint64_t queued;  /* wait now */
+    uint64_t dropped; /* lost for this output since the start: queue full, refused, not writable */
+    uint64_t sent;    /* written, or acknowledged by the other side */
 };
 #define HEALTH_OUTPUTS 8
 
@@ -22,21 +22,21 @@ struct output_counters {
 struct health {
     const char *version;
     char model[64];
-    char threshold[32];           /* gate threshold in force, as it is written in the configuration */
-    char input[CONFIG_TEXT];      /* device as opened */
-    char input_state[32];         /* "ok", "absent", "lost", "stalled", "opening", "ended", "off" */
-    char input_problem[160];      /* "", "only zeros", "level never moves", "clipping in 2.3 % of blocks", ... */
+    char threshold[32];      /* gate threshold in force, as it is written in the configuration */
+    char input[CONFIG_TEXT]; /* device as opened */
+    char input_state[32];    /* "ok", "absent", "lost", "stalled", "opening", "ended", "off" */
+    char input_problem[160]; /* "", "only zeros", "level never moves", "clipping in 2.3 % of blocks", ... */
     unsigned rate, channels;
     double uptime_s;
-    uint64_t overruns;            /* times that the device or the ring overflowed */
+    uint64_t overruns; /* times that the device or the ring overflowed */
     uint64_t lost_frames;
     uint64_t windows, events;
-    uint64_t windows_dropped;     /* worker queue was full */
+    uint64_t windows_dropped; /* worker queue was full */
     unsigned ring_fill_percent, queue_depth;
-    uint64_t recoveries;          /* times that the input came back */
+    uint64_t recoveries; /* times that the input came back */
     bool listening;
     struct analysis_levels levels;
-    unsigned n_outputs;           /* of the other outputs; one that publishes health adds its own */
+    unsigned n_outputs; /* of the other outputs; one that publishes health adds its own */
     struct output_counters outputs[HEALTH_OUTPUTS];
 };
 
@@ -58,8 +58,9 @@ struct output {
  * handed to another thread, as output_test waits for this very output. Returns 0, or -1 with err for a bad value. */
 struct daemon_control {
     void *ctx;
-    int (*set)(void *ctx, const char *name, const char *value, struct err *err); /* "threshold", "listening", "test", "model" */
-    const char *const *labels; /* of the running model */
+    int (*set)(void *ctx, const char *name, const char *value,
+               struct err *err); /* "threshold", "listening", "test", "model" */
+    const char *const *labels;   /* of the running model */
     size_t n_labels;
 };
 
@@ -73,10 +74,10 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
 
 /* What became of a test event at one output. */
 struct output_report {
-    const char *name;             /* the output's */
+    const char *name; /* the output's */
     bool ok;
-    double ms;                    /* from handing it over to the acknowledgement */
-    char text[256];               /* "acknowledged by broker localhost:1883", "not connected: Connection refused", ... */
+    double ms;      /* from handing it over to the acknowledgement */
+    char text[256]; /* "acknowledged by broker localhost:1883", "not connected: Connection refused", ... */
 };
 
 /* Sends a start and an end marked test, of a sound of one second, through the outputs and waits up to timeout_s for each one's
