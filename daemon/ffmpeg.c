@@ -158,7 +158,7 @@ static int fill(struct ffmpeg *f, struct err *err)
     memmove(f->buffer, f->buffer + f->used, f->have - f->used);
     f->have -= f->used;
     f->used = 0;
-    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000; /* complaints are no sign of life */
+    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000LL; /* complaints are no sign of life */
     while (f->audio >= 0) {
         int64_t left = deadline - now_ms();
         struct pollfd fds[] = {{.fd = f->audio, .events = POLLIN}, {.fd = f->complaints, .events = POLLIN}};
@@ -187,7 +187,7 @@ static int fill(struct ffmpeg *f, struct err *err)
 /* The rest of its complaints, then its exit status. It has closed its output: if it goes on for long, it is ended. */
 static void reap(struct ffmpeg *f)
 {
-    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000;
+    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000LL;
 
     for (int64_t left; f->complaints >= 0 && (left = deadline - now_ms()) > 0;) {
         struct pollfd fd = {.fd = f->complaints, .events = POLLIN};

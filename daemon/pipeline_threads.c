@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_DUE_NS     (2 * 1000000)  /* a window may be complete any moment: latency counts */
-#define POLL_NS         (40 * 1000000) /* nobody waits: CPU counts, and waking up is most of what quiet costs */
+#define POLL_DUE_NS     2000000LL  /* a window may be complete any moment: latency counts */
+#define POLL_NS         40000000LL /* nobody waits: CPU counts, and waking up is most of what quiet costs */
 #define WALL_CHECK_NS   1000000000LL
 #define SILENT_INPUT_NS 1000000000LL /* an input that gives nothing for so long is gone, or is made anew */
 
