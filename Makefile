@@ -1,4 +1,4 @@
-# earshot: make deps | make | make run | make test | make test-all | make install | make sanitize | make bench | make help
+# earshot: make deps | make | make run | make test | make test-all | make install | make sanitize | make bench | make lint | make fuzz | make help
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 BUILD   ?= build

@@ -296,16 +296,15 @@ static int run_daemon(struct daemon *d)
 }
 
 /* The demo recording lies beside the models that ship. */
-static int use_demo(struct config *c, struct err *err)
+static int use_demo(struct cmd_context *cx, struct err *err)
 {
-    char path[CONFIG_TEXT - 16];
+    char path[CONFIG_TEXT - 32], device[CONFIG_TEXT];
 
     if (model_find("earshot-s", path, sizeof path, err) < 0)
         return -1;
     char *slash = strrchr(path, '/');
-    snprintf(c->input.device, sizeof c->input.device, "file:%.*s/demo.flac", slash ? (int)(slash - path) : 1,
-             slash ? path : ".");
-    return 0;
+    snprintf(device, sizeof device, "file:%.*s/demo.flac", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    return cmdline_set(cx, "input.device", device, err); /* a reload must not ask for the microphone again */
 }
 
 static int run(struct cmd_context *cx, int argc, char **argv)
@@ -339,7 +338,7 @@ static int run(struct cmd_context *cx, int argc, char **argv)
     if (d.fast && strncmp(cx->config.input.device, "file:", 5) != 0)
         return cmd_fail(EXIT_USAGE, "run", "--fast goes with --input file:PATH alone");
     if (or_demo && strcmp(cx->config.input.device, "default") == 0 && !capture_any_device()) {
-        if (use_demo(&cx->config, &err) < 0)
+        if (use_demo(cx, &err) < 0)
             return cmd_fail(EXIT_FAILED, "run", "%s", err.text);
         fprintf(stderr, "no capture device on this machine: listening to the bundled demo recording instead\n");
     }

@@ -178,5 +178,23 @@ check "SIGTERM: exit 0 in under a second ($ms ms)" bash -c "[ $rc = 0 ] && [ $ms
 check "  offline is told" got '0 earshot/d/status offline'
 check "  each start has its end" events out.txt
 check "  clean" clean
+
+echo "--- a file at its own pace, and everything at once"
+printf '[mqtt]\nport = %d\nnode = d\n' "$PORT" >e.conf
+"$E" run --config e.conf --state-dir "$W/state" --input "file:$root/models/demo.flac" --json >out.txt 2>log.txt & echo $! >pid
+logged 'input: .*demo.flac'
+for _ in 1 2 3; do timeout 4 "$E" levels --state-dir "$W/state" --json --seconds 2 >>many.txt 2>>levels.err & done
+"$E" test siren --state-dir "$W/state" >test.txt 2>&1 & tester=$!
+hup; pub threshold -m '-47 dBFS'; pub listening -m OFF; pub listening -m ON; hup
+wait_for 8 grep -q '"smoke_alarm"' out.txt
+check "the first sound is heard while it plays" grep -q '"smoke_alarm"' out.txt
+wait $tester
+check "the test was acknowledged meanwhile" grep -q 'mqtt: .*acknowledged' test.txt
+check "three level meters at once" wait_for 5 bash -c '[ $(grep -c rms_dbfs many.txt) -ge 30 ]'
+"$E" test siren --state-dir "$W/state" >test.txt 2>&1 & tester=$!
+sleep 0.2; stop; wait $tester
+check "SIGTERM while a test is under way: exit 0 in under a second ($ms ms)" bash -c "[ $rc = 0 ] && [ $ms -lt $fast ]"
+check "  each start has its end" events out.txt
+check "  clean" clean
 [ "$FAIL" = 0 ] || { tail -60 log.txt; grep -av '/level\|/health' sub.txt | tail -n 30; tail -n 5 levels.txt levels.err test.txt; }
 summary
