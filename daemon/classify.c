@@ -123,6 +123,7 @@ static void hear_gated(void *ctx, const struct window *w)
         decision_do(recogniser_decision(e->recogniser), &w->info, scores, keep_event, e);
     else
         scores = recogniser_do(e->recogniser, w, keep_event, e);
+    analysis_set_busy(e->gated, decision_busy(recogniser_decision(e->recogniser)));
     if (!e->whole && scores)
         add_scores(e, is_silent(w), scores);
 }
@@ -169,7 +170,6 @@ static void ear_do(struct ear *e, const float *x, size_t n)
     if (e->whole)
         analysis_do(e->whole, x, n);
     analysis_do(e->gated, x, n);
-    analysis_set_busy(e->gated, decision_busy(recogniser_decision(e->recogniser)));
 }
 
 static int by_start(const void *a, const void *b)

@@ -115,6 +115,8 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     p->config.n_rules = 0;
     p->gate_wanted = config->gate;
     p->fast = fast;
+    p->patient = fast || strcmp(config->input.device, "-") == 0;
+    p->hung_at = UINT64_MAX;
     p->began_ns = clock_ns(CLOCK_MONOTONIC);
     pthread_mutex_init(&p->request.lock, NULL);
     pthread_mutex_init(&p->figures_lock, NULL);

@@ -24,7 +24,8 @@ struct request {
 
 struct pipeline {
     struct config config; /* input, gate, model; rules are not kept */
-    bool fast, live;
+    bool fast;
+    bool patient; /* the input can be held back: an unpaced file, stdin */
     struct capture *capture;
     struct ring *blocks, *windows; /* blocks: the capture's own */
     struct recogniser *recogniser; /* worker thread only, once started */
@@ -50,6 +51,9 @@ struct pipeline {
     int64_t captured_ns;     /* when what was last analysed had been captured, to its last frame */
     struct window_info owed; /* a sound's end that did not fit the full queue */
     bool owes_end;
+    uint64_t queued;  /* windows handed to the worker */
+    uint64_t hung_at; /* windows_done at which the worker was given up, until it goes on */
+    uint64_t unheard; /* frames lost to the full queue or in the device, that the next window is to tell of */
     struct analysis_levels past; /* counters of the streams before this one */
     struct miccheck miccheck;
     bool mic_bad;
@@ -57,7 +61,8 @@ struct pipeline {
     bool open; /* the gate, after the last block */
     float mono[BLOCK_SAMPLES];
 
-    /* shared, written by one thread each, relaxed: figures, not synchronisation */
+    /* shared, written by one thread each, relaxed: figures, not synchronisation (but for ended, and windows_done, which
+     * carries busy: see their stores) */
     atomic_bool stop, listening, busy, ended;
     atomic_uint_fast64_t consumed, lost, windows_done, windows_dropped, events;
     uint64_t seen_consumed, seen_capture, seen_windows; /* pipeline_progress's */

@@ -9,6 +9,7 @@
 #include "daemon/pipeline_internal.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,6 +19,7 @@
 #define POLL_DUE_NS     2000000LL  /* a window may be complete any moment: latency counts */
 #define POLL_NS         40000000LL /* nobody waits: CPU counts, and waking up is most of what quiet costs */
 #define WALL_CHECK_NS   1000000000LL
+#define PATIENCE_NS     1000000000LL
 #define SILENT_INPUT_NS 1000000000LL /* an input that gives nothing for so long is gone, or is made anew */
 
 /* --- analysis thread ------------------------------------------------------------------------------------------------ */
@@ -33,11 +35,35 @@ static bool queue_window(struct pipeline *p, const struct window_info *info, con
     if (!w)
         return false;
     w->info = *info;
+    if (!info->dropped) { /* nobody is told of that one */
+        uint64_t lost = info->lost_frames + p->unheard;
+        w->info.lost_frames = lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX;
+        p->unheard = 0;
+    }
     if (samples)
         memcpy(w->samples, samples, analysis_window_samples(p->analysis) * sizeof(float));
     ring_commit(p->windows);
+    p->queued++;
     eventfd_wake(p->wake_worker);
     return true;
+}
+
+/* An input that can be held back is: nothing of it is dropped, and what the worker finds acts on the gate at the same sample in
+ * every run, as it does where sound comes no faster than time. Not for ever: a worker that hangs is the watchdog's business. */
+static void await_worker(struct pipeline *p)
+{
+    int64_t until = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+    uint64_t done;
+
+    /* acquire pairs with the worker's release: `busy` is at least as new as the count */
+    while ((done = atomic_load_explicit(&p->windows_done, memory_order_acquire)) != p->queued) {
+        if (done == p->hung_at || atomic_load_explicit(&p->stop, memory_order_relaxed))
+            return;
+        if (clock_ns(CLOCK_MONOTONIC) > until)
+            p->hung_at = done;
+        nanosleep(&(struct timespec){0, 50000}, NULL);
+    }
+    analysis_set_busy(p->analysis, atomic_load_explicit(&p->busy, memory_order_relaxed));
 }
 
 static void pay_owed_end(struct pipeline *p)
@@ -51,13 +77,21 @@ static void on_window(void *ctx, const struct window *w)
     struct pipeline *p = ctx;
 
     pay_owed_end(p);
-    if (!p->owes_end && queue_window(p, &w->info, w->info.empty ? NULL : w->samples))
+    if (!p->owes_end && queue_window(p, &w->info, w->info.empty ? NULL : w->samples)) {
+        if (p->patient)
+            await_worker(p);
         return;
+    }
     atomic_fetch_add_explicit(&p->windows_dropped, 1, memory_order_relaxed);
+    if (!w->info.dropped)
+        p->unheard += w->info.lost_frames;
+    if (!w->info.empty)
+        p->unheard += (uint64_t)llround(p->config.model.hop * p->rate);
     /* The sound's end must reach the decision stage even where its last window does not: nothing would ever end it. */
     if (w->info.last) {
         p->owed = w->info;
         p->owed.empty = true;
+        p->owed.lost_frames = 0; /* among the unheard ones */
         p->owes_end = true;
     }
 }
@@ -182,6 +216,8 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         atomic_fetch_add_explicit(&p->lost, gap, memory_order_relaxed);
         analysis_lost(p->analysis, gap);
     }
+    if (b->flags & BLOCK_OVERFLOW)
+        p->unheard++; /* how many frames, the device does not say */
     p->next_frame = b->frame + b->frames;
     p->captured_ns = b->mono_ns + b->frames * 1000000000LL / b->rate;
 
@@ -303,8 +339,9 @@ void *worker_main(void *arg)
         while ((w = ring_peek(p->windows))) {
             recogniser_do(p->recogniser, w, on_event, p);
             ring_release(p->windows);
-            atomic_fetch_add_explicit(&p->windows_done, 1, memory_order_relaxed);
             atomic_store_explicit(&p->busy, decision_busy(recogniser_decision(p->recogniser)), memory_order_relaxed);
+            /* release: see await_worker */
+            atomic_fetch_add_explicit(&p->windows_done, 1, memory_order_release);
         }
     }
     recogniser_finish(p->recogniser, on_event, p);

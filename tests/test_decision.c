@@ -596,6 +596,23 @@ static void test_lost_frames(void **state)
     memset(&h, 0, sizeof h);
     play(d, &h, bark, 5, 40);
     assert_int_equal(h.events[0].lost_frames, 0);
+
+    memset(&h, 0, sizeof h); /* ... or the end, where one is still to come; and then no other event does */
+    float barking[N] = {[DOG] = 0.9f};
+    for (unsigned i = 0; i < 3; i++) {
+        w = window(6, i, 50, false);
+        decision_do(d, &w, barking, hear, &h);
+    }
+    w = window(6, 3, 50, true);
+    w.empty = true;
+    w.lost_frames = 4;
+    decision_do(d, &w, NULL, hear, &h);
+    assert_int_equal(h.events[0].lost_frames, 0);
+    assert_int_equal(h.events[h.n - 1].type, EVENT_END);
+    assert_int_equal(h.events[h.n - 1].lost_frames, 4);
+    memset(&h, 0, sizeof h);
+    play(d, &h, bark, 7, 60);
+    assert_int_equal(h.events[0].lost_frames, 0);
     decision_free(d);
 }
 

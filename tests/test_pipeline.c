@@ -426,6 +426,32 @@ static void overflow(void **state)
     assert_paired(&b->recorder);
     assert_int_equal(count(&b->recorder, EVENT_START, ""), 2);
     assert_int_equal(health(b).windows_dropped, dropped);
+    uint64_t lost = 0; /* the event that lost its windows says so */
+    for (size_t i = 0; i < b->recorder.n; i++)
+        if (b->recorder.events[i].type == EVENT_END && strcmp(b->recorder.events[i].label, "low_tone") == 0)
+            lost += b->recorder.events[i].lost_frames;
+    assert_int_equal(lost, dropped * RATE / 2);
+}
+
+/* The rests of an alarm keep the gate open only once the worker has found it: fed faster than it is heard, one alarm must still be
+ * one, and every window be looked at. */
+static void rests(void **state)
+{
+    struct bench *b = *state;
+
+    b->config.decision.release = 3;
+    begin(b, false);
+    for (int i = 0; i < 40; i++) {
+        feed(b, 1.5, 400, 0.3);
+        feed(b, 1.5, 0, 0);
+    }
+    end_input(b);
+    pipeline_stop(b->pipeline);
+    assert_int_equal(count(&b->recorder, EVENT_START, "low_tone"), 1);
+    assert_int_equal(count(&b->recorder, EVENT_START, ""), 1);
+    assert_int_equal(health(b).levels.sounds, 1);
+    assert_int_equal(health(b).windows_dropped, 0);
+    assert_paired(&b->recorder);
 }
 
 static void stop_in_sound(void **state)
@@ -471,6 +497,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(threshold, setup, teardown),
         cmocka_unit_test_setup_teardown(reload, setup, teardown),
         cmocka_unit_test_setup_teardown(overflow, setup, teardown),
+        cmocka_unit_test_setup_teardown(rests, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_in_sound, setup, teardown),
         cmocka_unit_test_setup_teardown(quiet_pipe, setup, teardown),
     };

@@ -342,6 +342,19 @@ static void sound_window(struct decision *d, const struct window_info *info, con
         d->lost_untold = 0; /* not earlier: each class that began in this window says so */
 }
 
+/* Frames lost behind the last window of a sound: its ends say so, else the next event. Those of a dropped opening the next
+ * window tells of again. */
+static void lost_at_end(struct decision *d, const struct window_info *info)
+{
+    if (info->dropped)
+        return;
+    d->lost_untold += info->lost_frames;
+    d->whole.lost_frames += info->lost_frames;
+    for (size_t i = 0; i < d->n; i++)
+        if (d->classes[i].on || d->classes[i].run > 0)
+            d->classes[i].tally.lost_frames += info->lost_frames;
+}
+
 void decision_do(struct decision *d, const struct window_info *info, const float *scores, event_sink *sink, void *ctx)
 {
     if (d->sound != 0 && info->sound != d->sound)
@@ -354,7 +367,7 @@ void decision_do(struct decision *d, const struct window_info *info, const float
         uuid7(d->sound_id, info->start_ns);
     }
     if (info->empty)
-        d->lost_untold += d->windows ? info->lost_frames : 0; /* an opening without a window: the next one tells */
+        lost_at_end(d, info);
     else
         sound_window(d, info, scores, sink, ctx);
     if (info->last)
