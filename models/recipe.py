@@ -7,20 +7,25 @@ WAV, FLAC, PCM16 = 0x10000, 0x170000, 0x2
 SHARED_NAMES = {"dog": "dog_bark", "engine": "engine_idling"}  # one slug for what two data sets name differently
 
 # Every parameter of the features, as metadata names them: a model must not change when the program's defaults do.
-LOGMEL = {"sample_rate": 16000, "sample_scale": 1, "frames": 96, "pooling": "none", "layout": "frames_bands", "window": 400,
-          "window_symmetry": "periodic", "window_place": "start", "hop": 160, "fft_size": 512, "centre": "false",
-          "pad_mode": "constant", "spectrum": "magnitude", "mel_bands": 64, "fmin": 125, "fmax": 7500, "mel_scale": "htk",
-          "mel_triangles": "mel", "mel_norm": "none", "skip_dc": "true", "skip_nyquist": "false", "pre_emphasis": 0,
-          "log": "ln", "log_offset": 0.001, "log_amin": 0, "top_db": 0, "scale": 0.4, "shift": 1.2}
-MFCC40 = {"sample_rate": 22050, "sample_scale": 1, "frames": 0, "pooling": "mean", "layout": "frames_bands", "window": 2048,
-          "window_symmetry": "periodic", "window_place": "centre", "hop": 512, "fft_size": 2048, "centre": "true",
-          "pad_mode": "constant", "spectrum": "power", "mel_bands": 128, "fmin": 0, "fmax": 0, "mel_scale": "slaney",
-          "mel_triangles": "hz", "mel_norm": "slaney", "skip_dc": "false", "skip_nyquist": "false", "pre_emphasis": 0,
-          "log": "db", "log_offset": 0, "log_amin": 1e-10, "top_db": 80, "scale": 1, "shift": 0, "n_mfcc": 40}
+LOGMEL = {
+    "sample_rate": 16000, "sample_scale": 1, "frames": 96, "pooling": "none", "layout": "frames_bands",
+    "window": 400, "window_symmetry": "periodic", "window_place": "start", "hop": 160, "fft_size": 512,
+    "centre": "false", "pad_mode": "constant", "spectrum": "magnitude",
+    "mel_bands": 64, "fmin": 125, "fmax": 7500, "mel_scale": "htk", "mel_triangles": "mel", "mel_norm": "none",
+    "skip_dc": "true", "skip_nyquist": "false", "pre_emphasis": 0,
+    "log": "ln", "log_offset": 0.001, "log_amin": 0, "top_db": 0, "scale": 0.4, "shift": 1.2}
+MFCC40 = {
+    "sample_rate": 22050, "sample_scale": 1, "frames": 0, "pooling": "mean", "layout": "frames_bands",
+    "window": 2048, "window_symmetry": "periodic", "window_place": "centre", "hop": 512, "fft_size": 2048,
+    "centre": "true", "pad_mode": "constant", "spectrum": "power",
+    "mel_bands": 128, "fmin": 0, "fmax": 0, "mel_scale": "slaney", "mel_triangles": "hz", "mel_norm": "slaney",
+    "skip_dc": "false", "skip_nyquist": "false", "pre_emphasis": 0,
+    "log": "db", "log_offset": 0, "log_amin": 1e-10, "top_db": 80, "scale": 1, "shift": 0, "n_mfcc": 40}
 
 
 class SfInfo(ctypes.Structure):
-    _fields_ = [("frames", ctypes.c_int64)] + [(n, ctypes.c_int) for n in ("rate", "channels", "format", "sections", "seekable")]
+    _fields_ = [("frames", ctypes.c_int64), ("rate", ctypes.c_int), ("channels", ctypes.c_int),
+                ("format", ctypes.c_int), ("sections", ctypes.c_int), ("seekable", ctypes.c_int)]
 
 
 def sndfile():
@@ -55,7 +60,7 @@ def write_audio(path, x, rate):
 
 
 def extract(earshot, feature, params, paths, window_s=None):
-    """What the program computes of each file: a list of arrays, [rows, columns], or [windows, rows, columns] with window_s."""
+    """What the program computes of each file: arrays [rows, columns], or with window_s [windows, rows, columns]."""
     with tempfile.TemporaryDirectory() as folder:
         files, out, index = (pathlib.Path(folder) / n for n in ("files", "out.npy", "index.csv"))
         files.write_text("\n".join(map(str, paths)) + "\n")
@@ -69,7 +74,7 @@ def extract(earshot, feature, params, paths, window_s=None):
 
 
 def freesound_ids(row):
-    """Ids of the recordings that a clip of ESC-50, UrbanSound8K or Kitchen20 was cut from: on one side of a split only."""
+    """Freesound's id of the recording that a clip was cut from: it may be on one side of a split only."""
     if row["dataset"] not in ("esc50", "us8k", "kitchen20"):
         return set()
     parts = pathlib.Path(row["path"]).stem.split("-")

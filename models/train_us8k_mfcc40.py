@@ -3,8 +3,8 @@
 
   train_us8k_mfcc40.py MANIFEST.csv us8k-mfcc40.onnx [--earshot build/earshot]
 
-The recipe of many UrbanSound8K systems, on official folds. Every fold that is there is left out once for the accuracy; the
-model that is written has seen all but the last fold, --test. Needs what train_earshot_s.py needs; takes a minute.
+The recipe of many UrbanSound8K systems, on official folds. Every fold that is there is left out once for the accuracy;
+the model that is written has seen all but fold --test. Needs what train_earshot_s.py needs; takes a minute.
 """
 import argparse, csv, pathlib, time
 import numpy as np, torch, torch.nn as nn
@@ -17,8 +17,8 @@ class Net(nn.Module):
     def __init__(self, x, classes):
         super().__init__()
         self.mean, self.spread = nn.Parameter(x.mean(0), False), nn.Parameter(x.std(0) + 1e-3, False)
-        self.m = nn.Sequential(nn.Linear(x.shape[1], 100), nn.ReLU(), nn.Dropout(0.5), nn.Linear(100, 200), nn.ReLU(),
-                               nn.Dropout(0.5), nn.Linear(200, 100), nn.ReLU(), nn.Dropout(0.5), nn.Linear(100, classes))
+        layer = lambda i, o: [nn.Linear(i, o), nn.ReLU(), nn.Dropout(0.5)]
+        self.m = nn.Sequential(*layer(x.shape[1], 100), *layer(100, 200), *layer(200, 100), nn.Linear(100, classes))
 
     def forward(self, x): return self.m((x - self.mean) / self.spread)
 
@@ -73,8 +73,9 @@ def main(a):
     add_metadata(a.onnx, "mfcc", MFCC40, {
         "window_s": str(WINDOW_S), "labels": "\n".join(labels), "activation": "softmax",
         "thresholds": "\n".join(["0.60"] * len(labels)),
-        "accuracy": f"UrbanSound8K fold {a.test}, not seen: {share[a.test]:.1%}; each fold left out in turn: {mean:.1%} of "
-                    f"{len(rows)} clips", "data": f"UrbanSound8K, the folds at hand without fold {a.test}",
+        "accuracy": f"UrbanSound8K fold {a.test}, not seen: {share[a.test]:.1%}; each fold left out in turn: "
+                    f"{mean:.1%} of {len(rows)} clips",
+        "data": f"UrbanSound8K, the folds at hand without fold {a.test}",
         "licence": "weights: CC BY-NC 4.0, trained on CC BY-NC 3.0 audio (UrbanSound8K): not for commercial use",
         "date": time.strftime("%Y-%m-%d"), "description": "Mean of 40 MFCCs over 4 s, dense net; ten city sounds"})
 
