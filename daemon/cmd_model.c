@@ -151,7 +151,7 @@ static void show_json(const struct shown *s)
     json_object_set_new(o, "macs", json_integer((json_int_t)stats->macs));
     json_object_set_new(o, "weight_bytes", json_integer((json_int_t)stats->weight_bytes));
     json_object_set_new(o, "memory_kib", s->kib < 0 ? json_null() : json_integer(s->kib));
-    json_object_set_new(o, "median_ms", json_real(s->timing->median_ms));
+    json_object_set_new(o, "median_ms", json_decimal(s->timing->median_ms, 4));
     json_dumpf(o, stdout, JSON_LINE | JSON_PRESERVE_ORDER);
     putchar('\n');
     json_decref(o);
@@ -263,8 +263,9 @@ static int bench(const struct cmd_context *cx, const char *path, size_t runs)
     if (rc != 0)
         return cmd_fail(EXIT_FAILED, "model", "%s: it cannot be run", path);
     if (cx->json) {
-        json_t *o = json_pack("{s:o, s:I, s:f, s:f, s:f, s:f}", "file", json_text(path), "runs", (json_int_t)runs,
-                              "median_ms", t.median_ms, "p99_ms", t.p99_ms, "min_ms", t.min_ms, "load_ms", load_ms);
+        json_t *o = json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "file", json_text(path), "runs", (json_int_t)runs,
+                              "median_ms", json_decimal(t.median_ms, 4), "p99_ms", json_decimal(t.p99_ms, 4), "min_ms",
+                              json_decimal(t.min_ms, 4), "load_ms", json_decimal(load_ms, 4));
         json_dumpf(o, stdout, JSON_LINE | JSON_PRESERVE_ORDER);
         putchar('\n');
         json_decref(o);

@@ -13,6 +13,7 @@
 #include "model/model.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #define TICK_MS          500
 #define HEALTH_EVERY     2    /* ticks */
 #define SAVE_FLOOR_EVERY 1200 /* ticks: 10 minutes */
+#define LOSS_EVERY       120  /* ticks: a machine that is too slow must not fill the log as well */
 #define FLUSH_END_S      5.0  /* the input ended: nobody waits for us */
 #define FLUSH_TERM_S     0.45 /* systemd, or a person, does: the whole stop stays under a second */
 #define FLUSH_LEAST_S    0.05 /* what one that has nothing left to do needs at most */
@@ -42,6 +44,8 @@ struct daemon {
     struct daemon_control commands;
     bool has_state, fast;
     char input_state[32]; /* as last told to the outputs */
+    uint64_t losses;      /* as last logged */
+    unsigned loss_tick;   /* before which no further one is */
 };
 
 static int set_from_output(void *ctx, const char *name, const char *value, struct err *err)
@@ -158,6 +162,21 @@ static void count_outputs(struct daemon *d, struct health *h)
     }
 }
 
+static void tell_losses(struct daemon *d, const struct health *h, unsigned n)
+{
+    uint64_t losses = h->overruns + h->lost_frames + h->windows_dropped;
+
+    if (losses == d->losses || n < d->loss_tick)
+        return;
+    log_warn("audio was lost, in all since the start: %llu overruns, %llu frames without room, %llu windows that "
+             "nobody could "
+             "look at in time; is this machine too slow or too busy?",
+             (unsigned long long)h->overruns, (unsigned long long)h->lost_frames,
+             (unsigned long long)h->windows_dropped);
+    d->losses = losses;
+    d->loss_tick = n + LOSS_EVERY;
+}
+
 static void tick(struct daemon *d, unsigned n)
 {
     struct health h;
@@ -170,6 +189,7 @@ static void tick(struct daemon *d, unsigned n)
     memcpy(d->input_state, h.input_state, sizeof d->input_state);
     count_outputs(d, &h);
     tell_status(d, &h);
+    tell_losses(d, &h, n);
     for (size_t i = 0; i < d->n_outputs; i++)
         if (d->outputs[i]->health)
             d->outputs[i]->health(d->outputs[i], &h);
@@ -280,6 +300,9 @@ static int run_daemon(struct daemon *d)
         flush_s = loop(d);
         service_stopping(d->service);
         save_floor(d);
+        struct health h;
+        pipeline_health(d->pipeline, &h);
+        tell_losses(d, &h, UINT_MAX);
     } else {
         code = cmd_fail(EXIT_USAGE, "run", "%s", err.text);
     }

@@ -1,6 +1,7 @@
 #include "daemon/pipeline.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "daemon/pipeline_internal.h"
 #include <errno.h>
 #include <math.h>
@@ -52,6 +53,18 @@ void pipeline_decision_params(const struct config *config, struct decision_param
     };
 }
 
+/* A rule may come from a section of its own or from a list. */
+static void warn_label(const struct model_info *m, const char *label)
+{
+    struct text_nearest near = {.word = label};
+
+    for (size_t i = 0; i < m->n_labels; i++)
+        text_nearest_try(&near, m->labels[i]);
+    log_warn("the model %s has no label %s%s%s%s: [class %s], or its place in a list of [decision], does nothing",
+             m->name, label, near.best ? ", did you mean " : "", near.best ? near.best : "", near.best ? "?" : "",
+             label);
+}
+
 static struct recogniser *load(const struct config *config, struct err *err)
 {
     char path[4096];
@@ -76,8 +89,7 @@ static struct recogniser *load(const struct config *config, struct err *err)
         while (k < m->n_labels && strcmp(m->labels[k], config->rules[i].label) != 0)
             k++;
         if (k == m->n_labels)
-            log_warn("[class %s]: the model %s has no such label; the section does nothing", config->rules[i].label,
-                     m->name);
+            warn_label(m, config->rules[i].label);
     }
     return r;
 }

@@ -1,5 +1,6 @@
 #include "daemon/run_control.h"
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/control.h"
@@ -104,7 +105,10 @@ static int answer_levels(void *ctx, struct control_call *call, struct err *err)
 
     (void)err;
     pipeline_health(r->pipeline, &h);
-    call->reply = level_json(&h.levels, h.input_state, h.input_problem);
+    if (h.listening)
+        call->reply = level_json(&h.levels, h.input_state, h.input_problem);
+    else /* the levels are those of when it was switched off */
+        call->reply = level_json(&h.levels, "off", "listening is switched OFF");
     call->again_ms = 100;
     return 0;
 }
@@ -115,8 +119,8 @@ static json_t *report_json(const struct run_control *r)
 
     for (size_t i = 0; i < r->n_outputs; i++) {
         const struct output_report *o = &r->reports[i];
-        json_array_append_new(list, json_pack("{s:s, s:b, s:f, s:s}", "name", o->name, "ok", o->ok, "ms", o->ms, "text",
-                                              *o->text ? o->text : "no answer"));
+        json_array_append_new(list, json_pack("{s:s, s:b, s:o, s:s}", "name", o->name, "ok", o->ok, "ms",
+                                              json_decimal(o->ms, 3), "text", *o->text ? o->text : "no answer"));
     }
     return json_pack("{s:s, s:o}", "label", r->label, "outputs", list);
 }

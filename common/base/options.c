@@ -117,7 +117,7 @@ const struct option options[] = {
     {"mqtt", "password_file", OPTION_PATH, AT(mqtt.password_file), 0, 0, "", NULL, "", false,
      "File whose first line is the password. The service must be able to read it, and nobody else should."},
     {"mqtt", "node", OPTION_TEXT, AT(mqtt.node), 0, 0, "", NULL, "", false,
-     "Name of this box in topics; other characters than A-Z, a-z, 0-9, _ and - become _. Empty: the host "
+     "Name of this box in topics; other characters than A-Z, a-z, 0-9, _ and - become a -. Empty: the host "
      "name."},
     {"mqtt", "base", OPTION_TOPIC, AT(mqtt.base), 0, 0, "", NULL, "earshot", false,
      "Topics begin with this and the node: earshot/NODE/event."},
