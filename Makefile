@@ -162,7 +162,7 @@ sanitize: deps
 	@$(MAKE) $(PARALLEL) SAN=asan BUILD=$(BUILD)/asan all unit-tests
 	@$(MAKE) $(PARALLEL) SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
 	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
-	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
+	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
 
 # libFuzzer: each tests/fuzz_NAME.c for SECONDS. build/fuzz/corpus keeps what it learned.
 SECONDS ?= 60

@@ -3,8 +3,9 @@
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd); . "$here/lib.sh"
 root=$(cd "$here/../.." && pwd); E=$(realpath "${EARSHOT:-$root/build/earshot}")
-W=$(mktemp -d) PORT=${DAEMON_PORT:-18874}
-export EARSHOT_MODELS=$root/models TSAN_OPTIONS="suppressions=$root/tests/tsan.supp exitcode=66" \
+W=$(mktemp -d)
+PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export EARSHOT_MODELS=$root/models TSAN_OPTIONS=exitcode=66 \
     LSAN_OPTIONS="suppressions=$root/tests/lsan.supp"
 unset STATE_DIRECTORY RUNTIME_DIRECTORY XDG_RUNTIME_DIR NOTIFY_SOCKET
 cd "$W" || exit 1
@@ -57,7 +58,7 @@ for r in rows:
 assert not open_, open_
 P
 }
-: >e.conf; echo '[mqtt]' >nobroker.conf; echo "port = $((PORT + 1))" >>nobroker.conf
+: >e.conf; echo '[mqtt]' >nobroker.conf; echo 'port = 1' >>nobroker.conf
 
 echo "--- input that ends"
 "$E" run --state-dir "$W/state" --mqtt.enabled=off --input - --json <once.raw >out.txt 2>log.txt
