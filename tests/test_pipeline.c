@@ -251,7 +251,8 @@ static void demo(void **state)
         if (at == b->recorder.n)
             fail_msg("no %s at %.1f s, in order", label, start_s);
         double heard = (double)e[at].start_position / e[at].device_rate;
-        if (fabs(heard - start_s) > 0.3) /* the clock's stretch begins before its first tick */
+        if (heard < start_s - 0.1 ||
+            heard > start_s + 1.5) /* the windows are the pipeline's, being sure at once the model's */
             fail_msg("%s at %.2f s began at %.2f s", label, start_s, heard);
         at++;
     }
