@@ -20,7 +20,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
 QUICK_NAMES := layout bad_input classify daemon sounds
-LONG_NAMES  := ears capture mqtt service tree
+LONG_NAMES  := ears capture mqtt service tree arm64
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue pipeline service
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
@@ -122,7 +122,7 @@ unit-tests: $(TESTS)
 deps:
 	@tests/deps.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
-.PHONY: deps-run deps-bench deps-lint deps-all
+.PHONY: deps-run deps-bench deps-lint deps-all print-packages
 deps-run:
 	@tests/deps.sh $(BUILD_PACKAGES)
 deps-bench:
@@ -131,6 +131,8 @@ deps-lint:
 	@tests/deps.sh $(LINT_PACKAGES)
 deps-all:
 	@tests/deps.sh $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LONG_PACKAGES)
+print-packages:
+	@echo $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 # The targets below build by a second make, since this one may have looked for libraries before deps had installed
 # them. As many jobs as there are processors, unless -j says otherwise.
@@ -212,7 +214,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(SYSCONFDIR)/earshot $(DESTDIR)$(UNITDIR)/system \
 		$(DESTDIR)$(UNITDIR)/user $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	install -m 755 $(BUILD)/earshot $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(wildcard models/*.onnx models/*.flac) $(DESTDIR)$(SHARE)/models/
+	install -m 644 $(wildcard models/*.onnx models/*.flac models/*.md) $(DESTDIR)$(SHARE)/models/
 	install -m 644 conf/man/earshot.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 conf/man/earshot.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 conf/earshot.conf $(DESTDIR)$(SHARE)/earshot.conf

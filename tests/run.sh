@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh TEST... : runs cmocka programs and tests/system scripts one after the other, a line each, the whole output of one that
 # fails, and ends with `N passed, N failed, N skipped`. With $TALLY the counts are added to that file too (.ci/run sums them up).
+# $RUNNER is put before each program: an emulator.
 set -uo pipefail
 PASS=0 FAIL=0 SKIP=0
 log=$(mktemp)
@@ -14,7 +15,7 @@ for t in "$@"; do
     start=$(date +%s%N)
     case $t in
     *.sh) timeout -k 10 "${TEST_LIMIT:-900}" bash "$t" >"$log" 2>&1 ;;
-    *)    timeout -k 10 "${TEST_LIMIT:-900}" "$t" >"$log" 2>&1 ;;
+    *)    timeout -k 10 "${TEST_LIMIT:-900}" ${RUNNER:-} "$t" >"$log" 2>&1 ;;
     esac
     rc=$?
     case $t in
