@@ -101,7 +101,8 @@ int args_number(const struct args *a, double min, double max, double *out)
 {
     const char *end;
     if (!text_number(a->value, out, &end) || *end || *out < min || *out > max) {
-        cmd_fail(EXIT_USAGE, a->argv[0], "--%s %.64s: a number from %.9g to %.9g is needed", a->flag, a->value, min, max);
+        cmd_fail(EXIT_USAGE, a->argv[0], "--%s %.64s: a number from %.9g to %.9g is needed", a->flag, a->value, min,
+                 max);
         return -1;
     }
     return 0;

@@ -178,6 +178,28 @@ static void test_hardswish_chain(void **state)
     }
 }
 
+/* Fusing looks at a Clip before anything has counted its inputs. */
+static void test_hardswish_clip_inputs(void **state)
+{
+    struct build *b = build_new(13);
+    int64_t d[2] = {2, 50};
+    struct err err = {""};
+
+    (void)state;
+    build_input(b, "x", 2, d);
+    scalar(b, "three", 3);
+    scalar(b, "zero", 0);
+    scalar(b, "six", 6);
+    build_node(b, "Add", "x,three", "a");
+    build_node(b, "Clip", "a,zero,six,six,six,six", "c");
+    build_node(b, "Mul", "x,c", "m");
+    build_node(b, "Div", "m,six", "y");
+    build_output(b, "y");
+    assert_null(build_engine(b, &err));
+    assert_non_null(strstr(err.text, "6 inputs, 1 to 3 are allowed"));
+    build_free(b);
+}
+
 static uint16_t to_half(float f) /* for numbers that binary16 holds exactly */
 {
     int e;
@@ -254,10 +276,15 @@ static void test_views(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unary),   cmocka_unit_test(test_clip_inputs),
-        cmocka_unit_test(test_binary),  cmocka_unit_test(test_squeeze_excite),
-        cmocka_unit_test(test_softmax), cmocka_unit_test(test_hardswish_chain),
-        cmocka_unit_test(test_float16), cmocka_unit_test(test_views),
+        cmocka_unit_test(test_unary),
+        cmocka_unit_test(test_clip_inputs),
+        cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_squeeze_excite),
+        cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_hardswish_chain),
+        cmocka_unit_test(test_hardswish_clip_inputs),
+        cmocka_unit_test(test_float16),
+        cmocka_unit_test(test_views),
     };
     return run_operators(tests, sizeof tests / sizeof *tests);
 }
