@@ -1,11 +1,5 @@
 /* libFuzzer: any bytes as a configuration file, then its lines as flags. What was taken must come back the same from what is
- * written. Not among the tests; built and run by hand:
- *
- *   make build/gen/onnx.pb-c.h && clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -std=c11 -Icommon \
- *       -Ibuild/gen tests/fuzz_config.c common/base/{config,config_read,config_write,options,option_value,text,err,log}.c \
- *       common/audio/threshold.c -linih -lm -o build/fuzz_config
- *   mkdir -p build/corpus && cp conf/earshot.conf build/corpus && build/fuzz_config -max_total_time=120 build/corpus
- */
+ * written. Run by `make fuzz`. */
 #include "base/config.h"
 #include "base/log.h"
 #include "base/text.h"

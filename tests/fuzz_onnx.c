@@ -1,9 +1,5 @@
-/* libFuzzer harness for model files: whatever the bytes, they are refused or they run. Not built by make; by hand:
- *   make build/gen/onnx.pb-c.h && clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DEARSHOT_PREFIX='"/usr"' \
- *     -Icommon -Ibuild/gen -I. tests/fuzz_onnx.c common/model/{engine,xnn,plan,ops,ops_*,fuse,layout,node,onnx,onnx_*,graph_load}.c \
- *     common/base/{err,text}.c build/gen/onnx.pb-c.c -lprotobuf-c -lXNNPACK -lpthreadpool -lm -o build/fuzz_onnx
- *   mkdir -p build/corpus && build/fuzz_onnx build/corpus SEEDS
- * Seeds: small models, such as tests/test_operators and test_elementwise leave with SAVE=FOLDER. */
+/* libFuzzer harness for model files: whatever the bytes, they are refused or they run. Run by `make fuzz`,
+ * from the small models that tests/test_operators and test_elementwise leave with SAVE=FOLDER. */
 #include "model/engine.h"
 
 #include <stdlib.h>
