@@ -65,6 +65,20 @@ static void warn_label(const struct model_info *m, const char *label)
              label);
 }
 
+static int check_windows(const struct config *config, double window_s, const char *path, struct err *err)
+{
+    double window = config->model.window, hop = config->model.hop;
+
+    if (window > 0 && fabs(window - window_s) > 1e-3)
+        return err_set(err, "[model] window = %g s: the model %s looks at %g s; leave the option out, or say that",
+                       window, path, window_s);
+    if (hop > window_s)
+        return err_set(
+            err, "[model] hop = %g s: the model %s looks at %g s at a time, and what lies between would go unheard",
+            hop, path, window_s);
+    return 0;
+}
+
 static struct recogniser *load(const struct config *config, struct err *err)
 {
     char path[4096];
@@ -76,10 +90,7 @@ static struct recogniser *load(const struct config *config, struct err *err)
     struct recogniser *r = recogniser_new(path, &decision, err);
     if (!r)
         return NULL;
-    double window = config->model.window;
-    if (window > 0 && fabs(window - recogniser_window_s(r)) > 1e-3) {
-        err_set(err, "[model] window = %g s: the model %s looks at %g s; leave the option out, or say that", window,
-                path, recogniser_window_s(r));
+    if (check_windows(config, recogniser_window_s(r), path, err) < 0) {
         recogniser_free(r);
         return NULL;
     }

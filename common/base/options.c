@@ -132,7 +132,7 @@ const struct option options[] = {
      "Protocol. `auto` is 5, and 3.1.1 with a broker that does not speak 5."},
     {"mqtt", "keepalive", OPTION_INT, AT(mqtt.keepalive), 5, 3600, "s", NULL, "30 s", false,
      "Longest silence on the connection. A dead one is noticed after one and a half of it."},
-    {"mqtt", "queue", OPTION_INT, AT(mqtt.queue), 16, 100000, "", NULL, "1000", false,
+    {"mqtt", "queue", OPTION_INT, AT(mqtt.queue), 32, 100000, "", NULL, "1000", false,
      "Messages held while the broker is away. Beyond it the oldest levels and health go first; what is "
      "dropped is counted "
      "and published."},

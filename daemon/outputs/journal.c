@@ -6,6 +6,7 @@
 #include "daemon/outputs/acks.h"
 #include "daemon/outputs/output.h"
 #include "daemon/outputs/output_thread.h"
+#include "daemon/service.h"
 #include "model/decision.h"
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
@@ -256,21 +256,10 @@ static void journal_stop(struct output *o, double flush_s)
     journal_free(j);
 }
 
-/* Is stderr the journal's? systemd.exec(5), $JOURNAL_STREAM: "device:inode" of the stream. */
-static bool under_journald(void)
-{
-    const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device, inode;
-    struct stat st;
-
-    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
-           st.st_dev == device && st.st_ino == inode;
-}
-
 static int choose(const char *name, enum format *format, struct err *err)
 {
     if (strcmp(name, "auto") == 0)
-        *format = under_journald() ? JOURNAL : TEXT;
+        *format = service_stderr_is_journal() ? JOURNAL : TEXT;
     else if (strcmp(name, "text") == 0)
         *format = TEXT;
     else if (strcmp(name, "json") == 0)

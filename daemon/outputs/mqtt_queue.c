@@ -242,11 +242,6 @@ void mqtt_queue_done(struct mqtt_queue *q, size_t slot)
     pthread_mutex_unlock(&q->lock);
 }
 
-size_t mqtt_queue_labels(const struct mqtt_queue *q)
-{
-    return q->n_labels;
-}
-
 const char *mqtt_queue_label(const struct mqtt_queue *q, size_t label)
 {
     return q->labels[label].name;

@@ -57,7 +57,6 @@ bool mqtt_queue_next_state(struct mqtt_queue *q, size_t *label, bool *on);
 bool mqtt_queue_next(struct mqtt_queue *q, struct mqtt_item *item);
 void mqtt_queue_done(struct mqtt_queue *q, size_t slot);
 
-size_t mqtt_queue_labels(const struct mqtt_queue *q);
 const char *mqtt_queue_label(const struct mqtt_queue *q, size_t label);
 bool mqtt_queue_has_label(const struct mqtt_queue *q, const char *name);
 

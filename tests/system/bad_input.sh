@@ -70,6 +70,7 @@ bad "classify --top x"          2 'top'                     "$E" classify --top 
 bad "classify --jobs 0"         2 'jobs'                    "$E" classify --jobs 0 a.wav
 bad "hop of 0"                  2 'hop'                     "$E" run $R --model.hop=0
 bad "hop beyond the window"     2 'hop'                     "$E" run $R --model.hop=60s
+bad "hop beyond the model's"    2 'hop.*looks at'        "$E" run $R --model.hop=1.5s --input "file:$root/models/demo.flac" --fast
 bad "features: unknown"         2 'logmel'                  "$E" features --feature chroma x.wav -o o.npy
 bad "features: parameter"       2 'mel_bands'               "$E" features --feature logmel --param mel_bandz=4 "$root/tests/data/smoke_t3.flac" -o o.npy
 bad "features: value"           2 'fft_size'                "$E" features --feature logmel --param fft_size=9999999999 "$root/tests/data/smoke_t3.flac" -o o.npy
