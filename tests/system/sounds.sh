@@ -5,6 +5,7 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd); . "$here/lib.sh"
 root=$(cd "$here/../.." && pwd)
 EARSHOT=${EARSHOT:-$root/build/earshot}
+export EARSHOT_MODELS=$root/models
 
 # events FILE : `label start_s end_s score` a line, background left out
 events() {
