@@ -143,7 +143,7 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     p->began_ns = clock_ns(CLOCK_MONOTONIC);
     pthread_mutex_init(&p->request.lock, NULL);
     pthread_mutex_init(&p->figures_lock, NULL);
-    atomic_store(&p->listening, true);
+    atomic_init(&p->listening, true);
     gate_threshold_text(&config->gate.threshold, p->threshold_text, sizeof p->threshold_text);
     /* before the first block: nothing is known, and 0 would be full scale */
     p->levels = (struct analysis_levels){.rms_dbfs = -INFINITY, .peak_dbfs = -INFINITY, .threshold_dbfs = -INFINITY};
@@ -192,7 +192,7 @@ int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_o
     if (pthread_create(&p->worker_thread, NULL, worker_main, p) != 0)
         return err_set(err, "no thread can be made: %s", strerror(errno));
     if (pthread_create(&p->analysis_thread, NULL, analysis_main, p) != 0) {
-        atomic_store(&p->ended, true);
+        atomic_store_explicit(&p->ended, true, memory_order_release); /* as end_of_input does */
         eventfd_wake(p->wake_worker);
         pthread_join(p->worker_thread, NULL);
         return err_set(err, "no thread can be made: %s", strerror(errno));

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 static const char *const labels[] = {"dog_bark", "siren", "rain"};
+static const char *const model[] = {"dog_bark", "background", "siren", "rain",
+                                    "unknown"}; /* what has no state among them */
 enum { DOG, SIREN, RAIN };
 
 static void put(struct mqtt_queue *q, enum event_type type, const char *label, const char *id, bool notify, bool test)
@@ -23,7 +25,7 @@ static void put(struct mqtt_queue *q, enum event_type type, const char *label, c
 
 static struct mqtt_queue *online(size_t capacity)
 {
-    struct mqtt_queue *q = mqtt_queue_new(capacity, labels, 3);
+    struct mqtt_queue *q = mqtt_queue_new(capacity, model, 5);
     size_t label, n = 0;
     bool on;
 
@@ -34,6 +36,8 @@ static struct mqtt_queue *online(size_t capacity)
         assert_false(on);
     }
     assert_int_equal(n, 3);
+    assert_true(mqtt_queue_has_label(q, "rain"));
+    assert_false(mqtt_queue_has_label(q, "background"));
     return q;
 }
 

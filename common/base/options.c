@@ -27,43 +27,35 @@ const struct section sections[] = {
     {"gate", "When something is loud enough to be looked at. `earshot levels` shows the figures that these act on."},
     {"model", "What recognises sounds."},
     {"decision", "When scores become an event. A class of its own rules has a [class NAME] section."},
-    {"mqtt", "The broker that events go to. A broker that is absent is tried again, for ever. The password "
-             "never stands in "
-             "this file: see password_file, or hand it over as the systemd credential mqtt-password or in "
-             "the environment "
-             "variable EARSHOT_MQTT_PASSWORD."},
+    {"mqtt", "The broker that events go to. A broker that is absent is tried again, for ever. The password never "
+             "stands in this file: see password_file, or hand it over as the systemd credential mqtt-password or in "
+             "the environment variable EARSHOT_MQTT_PASSWORD."},
     {"state", "What earshot remembers between two runs."},
     {"log", "What is said, and how."},
-    {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is "
-              "left out is as in "
-              "[decision]. The section may stand once for each class."},
+    {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is left "
+              "out is as in [decision]. The section may stand once for each class."},
     {NULL, NULL},
 };
 
 const struct option options[] = {
     {"input", "device", OPTION_TEXT, AT(input.device), 0, 0, "", NULL, "default", false,
-     "Microphone: its name, a part of the name, or its number (`earshot devices` lists them); `default` is "
-     "the sound "
-     "system's own choice. `file:PATH` plays a recording at the pace of a microphone, `-` reads raw signed "
-     "16-bit "
+     "Microphone: its name, a part of the name, or its number (`earshot devices` lists them); `default` is the sound "
+     "system's own choice. `file:PATH` plays a recording at the pace of a microphone, `-` reads raw signed 16-bit "
      "little-endian samples from standard input."},
     {"input", "rate", OPTION_INT, AT(input.rate), 4000, 384000, "Hz", auto_zero, "auto", false,
      "Samples a second. `auto` is the device's own rate (16000 Hz for standard input)."},
     {"input", "channels", OPTION_INT, AT(input.channels), 1, 64, "", auto_zero, "auto", false,
      "Channels to open. `auto` is as many as `channel` needs, and for a mix of standard input 1."},
     {"input", "channel", OPTION_CHANNEL, AT(input.channel), 1, 64, "", NULL, "mix", false,
-     "The channel to listen to, or `mix` for the mean of all. A pair in opposite phase cancels in a mix: "
-     "choose one."},
+     "The channel to listen to, or `mix` for the mean of all. A pair in opposite phase cancels in a mix: choose one."},
     {"input", "gain_db", OPTION_NUMBER, AT(input.gain_db), -60, 60, "dB", NULL, "0 dB", false,
-     "Gain for what comes in. It lifts the noise as much as the sound: set the microphone's own first "
-     "(alsamixer)."},
+     "Gain for what comes in. It lifts the noise as much as the sound: set the microphone's own first (alsamixer)."},
     {"input", "latency", OPTION_NUMBER, AT(input.latency_ms), 1, 2000, "ms", auto_zero, "auto", false,
      "Latency to ask of the sound system. A larger one wakes the processor less often."},
 
     {"gate", "threshold", OPTION_THRESHOLD, AT(gate.threshold), 0, 0, "", NULL, "auto+12 dB", true,
-     "The level at which a sound begins. `auto+12 dB` is that much above the noise floor, which is tracked; "
-     "`-40 dBFS` or a "
-     "linear RMS such as `0.03` stay where they are; `off` keeps the gate open."},
+     "The level at which a sound begins. `auto+12 dB` is that much above the noise floor, which is tracked; `-40 dBFS` "
+     "or a linear RMS such as `0.03` stay where they are; `off` keeps the gate open."},
     {"gate", "hysteresis", OPTION_NUMBER, AT(gate.hysteresis_db), 0, 40, "dB", NULL, "6 dB", true,
      "The gate closes this far below the level that opens it."},
     {"gate", "hold", OPTION_NUMBER, AT(gate.hold_s), 0, 60, "s", NULL, "0.5 s", true,
@@ -73,13 +65,11 @@ const struct option options[] = {
     {"gate", "min_duration", OPTION_NUMBER, AT(gate.min_duration_s), 0, 10, "s", NULL, "0.05 s", true,
      "Shorter sounds are dropped and counted."},
     {"gate", "highpass", OPTION_NUMBER, AT(gate.highpass_hz), 5, 1000, "Hz", off_zero, "40 Hz", true,
-     "Rumble below this does not open the gate, nor does the DC offset of a cheap sound card. The model "
-     "hears it all the "
-     "same."},
+     "Rumble below this does not open the gate, nor does the DC offset of a cheap sound card. The model hears it all "
+     "the same."},
 
     {"model", "file", OPTION_PATH, AT(model.file), 0, 0, "", NULL, "earshot-s", true,
-     "Model by name or path. A name is looked for in $EARSHOT_MODELS, in ../models beside the program's "
-     "folder, and in "
+     "Model by name or path. A name is looked for in $EARSHOT_MODELS, in ../models beside the program's folder, and in "
      "PREFIX/share/earshot/models."},
     {"model", "window", OPTION_NUMBER, AT(model.window), 0.1, 30, "s", by_model, "model", false,
      "Length of audio that is judged at a time. The model fixes it: any other value is refused at start."},
@@ -89,15 +79,13 @@ const struct option options[] = {
     {"decision", "threshold", OPTION_NUMBER, AT(decision.threshold), 0, 1, "", own_threshold, "model", true,
      "Score that a class must reach. `model` is each class's own, from the model file."},
     {"decision", "confirm", OPTION_INT, AT(decision.confirm), 1, 20, "", NULL, "2", true,
-     "Windows in a row that must reach it. Alarms need one, whatever stands here: their own [class NAME] "
-     "section changes "
-     "that."},
+     "Windows in a row that must reach it. Alarms need one, whatever stands here: their own [class NAME] section "
+     "changes that."},
     {"decision", "release", OPTION_NUMBER, AT(decision.release), 0, 600, "s", NULL, "3 s", true,
      "A class is over when it has been below its closing threshold for this long."},
     {"decision", "cooldown", OPTION_NUMBER, AT(decision.cooldown), 0, 86400, "s", NULL, "0 s", true,
-     "For this long after a notified event, further ones of the class are not notified. State, log and "
-     "`classify` see them "
-     "all the same."},
+     "For this long after a notified event, further ones of the class are not notified. State, log and `classify` see "
+     "them all the same."},
     {"decision", "close_ratio", OPTION_NUMBER, AT(decision.close_ratio), 0.05, 1, "", NULL, "0.6", true,
      "Closing threshold as a part of the opening one."},
     {"decision", "late_after", OPTION_NUMBER, AT(decision.late_after), 1, 86400, "s", NULL, "30 s", false,
@@ -105,8 +93,7 @@ const struct option options[] = {
     {"decision", "unknown", OPTION_BOOL, AT(decision.unknown), 0, 0, "", NULL, "off", true,
      "Publish sounds in which no class was sure, as `unknown`. They are logged in any case."},
     {"decision", "allow", OPTION_LABELS, 0, 0, CLASS_ALLOW, CLASS_ALLOW, "", NULL, "", true,
-     "Classes that make events; with this, no other class does. Commas between them, or the line again for "
-     "each."},
+     "Classes that make events; with this, no other class does. Commas between them, or the line again for each."},
     {"decision", "ignore", OPTION_LABELS, 0, 0, CLASS_IGNORE, CLASS_IGNORE, "", NULL, "", true,
      "Classes that make no events. Commas between them, or the line again for each."},
 
@@ -117,8 +104,7 @@ const struct option options[] = {
     {"mqtt", "password_file", OPTION_PATH, AT(mqtt.password_file), 0, 0, "", NULL, "", false,
      "File whose first line is the password. The service must be able to read it, and nobody else should."},
     {"mqtt", "node", OPTION_TEXT, AT(mqtt.node), 0, 0, "", NULL, "", false,
-     "Name of this box in topics; other characters than A-Z, a-z, 0-9, _ and - become a -. Empty: the host "
-     "name."},
+     "Name of this box in topics; other characters than A-Z, a-z, 0-9, _ and - become a -. Empty: the host name."},
     {"mqtt", "base", OPTION_TOPIC, AT(mqtt.base), 0, 0, "", NULL, "earshot", false,
      "Topics begin with this and the node: earshot/NODE/event."},
     {"mqtt", "tls", OPTION_BOOL, AT(mqtt.tls), 0, 0, "", NULL, "off", false,
@@ -133,25 +119,22 @@ const struct option options[] = {
     {"mqtt", "keepalive", OPTION_INT, AT(mqtt.keepalive), 5, 3600, "s", NULL, "30 s", false,
      "Longest silence on the connection. A dead one is noticed after one and a half of it."},
     {"mqtt", "queue", OPTION_INT, AT(mqtt.queue), 32, 100000, "", NULL, "1000", false,
-     "Messages held while the broker is away. Beyond it the oldest levels and health go first; what is "
-     "dropped is counted "
-     "and published."},
+     "Events held while the broker is away. Beyond it the oldest updates go first, then the oldest starts and ends; "
+     "what is dropped is counted, logged and published."},
     {"mqtt", "level_interval", OPTION_NUMBER, AT(mqtt.level_interval), 1, 86400, "s", off_zero, "10 s", false,
      "From one message with sound levels to the next."},
     {"mqtt", "health_interval", OPTION_NUMBER, AT(mqtt.health_interval), 5, 86400, "s", NULL, "60 s", false,
      "From one message with the daemon's health to the next; changes of its state are told at once."},
 
     {"state", "dir", OPTION_PATH, AT(state.dir), 0, 0, "", NULL, "", false,
-     "Folder. Empty: $STATE_DIRECTORY, /var/lib/earshot if it is there and can be written, "
-     "$XDG_STATE_HOME/earshot, "
+     "Folder. Empty: $STATE_DIRECTORY, /var/lib/earshot if it is there and can be written, $XDG_STATE_HOME/earshot, "
      "~/.local/state/earshot. The flag --state-dir and $STATE_DIRECTORY go before this."},
 
     {"log", "level", OPTION_WORD, AT(log.level), 0, 0, "", log_levels, "info", true,
      "Least important lines that are written."},
     {"log", "format", OPTION_WORD, AT(log.format), 0, 0, "", log_formats, "auto", false,
-     "How events are written. `auto` is `journal` (with fields that journalctl can select by) under systemd, "
-     "else `text`; "
-     "`json` is one object a line."},
+     "How events are written. `auto` is `journal` (with fields that journalctl can select by) under systemd, else "
+     "`text`; `json` is one object a line."},
 
     {"class", "threshold", OPTION_NUMBER, RULE(threshold), 0, 1, "", by_default, "default", true,
      "Score that the class must reach."},

@@ -1,4 +1,5 @@
 #include "daemon/outputs/mqtt_queue.h"
+#include "model/policy.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -52,9 +53,9 @@ struct mqtt_queue *mqtt_queue_new(size_t capacity, const char *const *labels, si
     }
     /* slots are linked into the free list when first used, so that an idle queue's pages stay untouched */
     q->oldest = q->newest = q->waiting = NONE;
-    q->n_labels = n_labels;
     for (size_t i = 0; i < n_labels; i++)
-        strncpy(q->labels[i].name, labels[i], LABEL_SIZE - 1);
+        if (!label_is_silence(labels[i])) /* never on */
+            strncpy(q->labels[q->n_labels++].name, labels[i], LABEL_SIZE - 1);
     return q;
 }
 

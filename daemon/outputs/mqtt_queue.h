@@ -40,7 +40,8 @@ struct mqtt_figures {
     uint64_t dropped_events;  /* starts and ends among the lost */
 };
 
-/* capacity: events, at least MQTT_QUEUE_MIN is taken. Labels are copied. NULL: no memory. */
+/* capacity: events, at least MQTT_QUEUE_MIN is taken. Labels are copied, less those that no event is made of (background).
+ * NULL: no memory. */
 struct mqtt_queue *mqtt_queue_new(size_t capacity, const char *const *labels, size_t n_labels);
 void mqtt_queue_free(struct mqtt_queue *q);
 
