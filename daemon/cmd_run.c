@@ -197,6 +197,18 @@ static void tick(struct daemon *d, unsigned n)
         save_floor(d);
 }
 
+/* Options of the model and of the decisions: they take a new recogniser, all others leave the sounds that are on alone. */
+static void note_recognition(void *ctx, const char *key, const char *from, const char *to, bool reloadable)
+{
+    static const char *const sections[] = {"model.", "decision.", "class."};
+    bool *differs = ctx;
+
+    (void)from;
+    (void)to;
+    for (unsigned i = 0; i < sizeof sections / sizeof *sections; i++)
+        *differs |= reloadable && strncmp(key, sections[i], strlen(sections[i])) == 0;
+}
+
 static void say_difference(void *ctx, const char *key, const char *from, const char *to, bool reloadable)
 {
     (void)ctx;
@@ -208,9 +220,15 @@ static void reload(struct daemon *d)
     struct cmd_context *cx = d->cx;
     struct config fresh;
     struct err err;
+    bool recognition = false;
 
     service_reloading(d->service);
-    if (cmdline_reload(cx, &fresh, &err) < 0 || pipeline_reload(d->pipeline, &fresh, &err) < 0) {
+    int rc = cmdline_reload(cx, &fresh, &err);
+    if (rc == 0) {
+        config_diff(&cx->config, &fresh, note_recognition, &recognition);
+        rc = pipeline_reload(d->pipeline, &fresh, recognition, &err);
+    }
+    if (rc < 0) {
         log_error("reload: %s; everything stays as it was", err.text);
     } else {
         config_diff(&cx->config, &fresh, say_difference, NULL);

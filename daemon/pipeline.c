@@ -336,30 +336,42 @@ int pipeline_set(struct pipeline *p, const char *name, const char *value, struct
     return err_set(err, "\"%.32s\" cannot be set: allowed are threshold, listening, test", name);
 }
 
-int pipeline_reload(struct pipeline *p, const struct config *config, struct err *err)
+/* A recogniser for the configuration that can take over from the running one, which has set what the windows are. */
+static struct recogniser *successor(struct pipeline *p, const struct config *config, struct err *err)
 {
     struct config with_hop = *config;
-    with_hop.model.hop =
-        p->config.model.hop; /* the windows go on as they were; config_diff says that a restart changes it */
+    with_hop.model.hop = p->config.model.hop; /* windows go on as they were; config_diff says that it needs a restart */
     struct recogniser *r = load(&with_hop, err);
     if (!r)
-        return -1;
+        return NULL;
     if (!same_labels(p, recogniser_model(r))) {
         err_set(err, "the model %s knows other labels than the running one: restart to change to it",
                 config->model.file);
-        recogniser_free(r);
-        return -1;
+        goto fail;
     }
     if (recogniser_rate(r) != p->model_rate || fabs(recogniser_window_s(r) - p->window_s) > 1e-6) {
         err_set(err,
                 "the model %s hears %u Hz in windows of %g s, the running one %u Hz and %g s: restart to change to it",
                 config->model.file, recogniser_rate(r), recogniser_window_s(r), p->model_rate, p->window_s);
-        recogniser_free(r);
-        return -1;
+        goto fail;
     }
+    return r;
+fail:
+    recogniser_free(r);
+    return NULL;
+}
+
+int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err)
+{
+    struct recogniser *r = NULL;
+
+    if (recognition && !(r = successor(p, config, err)))
+        return -1;
     pthread_mutex_lock(&p->request.lock);
-    recogniser_free(p->request.recogniser);
-    p->request.recogniser = r;
+    if (r) {
+        recogniser_free(p->request.recogniser);
+        p->request.recogniser = r;
+    }
     p->request.gate = p->gate_wanted = config->gate;
     p->request.gate_new = true;
     pthread_mutex_unlock(&p->request.lock);

@@ -38,9 +38,9 @@ bool pipeline_progress(struct pipeline *p);
  * pipeline's own; applied between two blocks. */
 int pipeline_set(struct pipeline *p, const char *name, const char *value, struct err *err);
 
-/* Applies what differs and can be applied while running: gate, decisions, class rules, model (where its rate and window are the
- * same). */
-int pipeline_reload(struct pipeline *p, const struct config *config, struct err *err);
+/* Applies what can be applied while running: the gate at once, and with `recognition` model, decisions and class rules, which
+ * ends the sounds that are on. -1: the model cannot take over (other labels, rate or window); nothing has changed then. */
+int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err);
 
 /* Rules and defaults of the decision stage from the configuration; `out` borrows config->rules. */
 void pipeline_decision_params(const struct config *config, struct decision_params *out);

@@ -376,7 +376,7 @@ static void reload(void **state)
     fresh.rules = &ignore;
     fresh.n_rules = 1;
     fresh.gate.threshold.db = -45;
-    assert_int_equal(pipeline_reload(b->pipeline, &fresh, &err), 0);
+    assert_int_equal(pipeline_reload(b->pipeline, &fresh, true, &err), 0);
     WAIT_FOR(count(&b->recorder, EVENT_END, "low_tone") == 1); /* in mid sound: ended, nothing left open */
     assert_string_equal(health(b).threshold, "-45 dBFS");
     feed(b, 3, 400, 0.3);
@@ -389,10 +389,10 @@ static void reload(void **state)
     assert_int_equal(tiny_model_write(other, sizeof other, "0.5"), 0);
     snprintf(fresh.model.file, sizeof fresh.model.file, "%s", other);
     fresh.gate.threshold.db = -50;
-    assert_int_equal(pipeline_reload(b->pipeline, &fresh, &err), -1);
+    assert_int_equal(pipeline_reload(b->pipeline, &fresh, true, &err), -1);
     assert_non_null(strstr(err.text, "restart"));
     unlink(other);
-    assert_int_equal(pipeline_reload(b->pipeline, &fresh, &err), -1); /* and now it is gone */
+    assert_int_equal(pipeline_reload(b->pipeline, &fresh, true, &err), -1); /* and now it is gone */
     assert_non_null(strstr(err.text, other));
     assert_string_equal(health(b).threshold, "-45 dBFS");
     end_input(b);
