@@ -31,7 +31,7 @@ static void *file_thread(void *arg)
     unsigned rate = l->rt.rate, room = BLOCK_SAMPLES / l->rt.channels;
     /* 20 ms, about what a sound card delivers; whole blocks where nobody waits for them */
     unsigned n = !f->fast && rate / 50 > 0 && rate / 50 < room ? rate / 50 : room;
-    int64_t start = capture_now_ns();
+    int64_t start = clock_ns(CLOCK_MONOTONIC);
     uint64_t frame = 0;
     struct err err = {""};
     long got = 0;

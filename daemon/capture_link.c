@@ -9,13 +9,6 @@
 
 #define RING_POLL_NS 500000 /* a file thread that waits for room: a ring's length is some seconds */
 
-int64_t capture_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 void capture_deadline(struct timespec *t, unsigned ms)
 {
     clock_gettime(CLOCK_MONOTONIC, t);
@@ -102,9 +95,9 @@ void capture_link_state(struct capture_link *l, const char *state, const char *f
         double away_s = 0;
         bool absent = !is_ok && !l->away_ns && strcmp(state, "opening") != 0; /* from the start */
         if ((was_ok && !is_ok) || absent) {
-            l->away_ns = capture_now_ns();
+            l->away_ns = clock_ns(CLOCK_MONOTONIC);
         } else if (is_ok && l->away_ns) {
-            away_s = (double)(capture_now_ns() - l->away_ns) / 1e9;
+            away_s = (double)(clock_ns(CLOCK_MONOTONIC) - l->away_ns) / 1e9;
             l->state.recoveries++;
         }
         memcpy(l->why, why, sizeof why);

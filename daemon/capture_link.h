@@ -3,6 +3,7 @@
 #ifndef EARSHOT_CAPTURE_LINK_H
 #define EARSHOT_CAPTURE_LINK_H
 
+#include "base/clock.h"
 #include "base/ring.h"
 #include "daemon/capture.h"
 #include "daemon/capture_rt.h"
@@ -39,7 +40,6 @@ void capture_link_opened(struct capture_link *l, const char *name, unsigned rate
 bool capture_link_wait(struct capture_link *l, unsigned ms);
 void capture_link_stop(struct capture_link *l);
 
-int64_t capture_now_ns(void); /* CLOCK_MONOTONIC */
 void capture_deadline(struct timespec *t, unsigned ms);
 
 /* For sources that are threads of their own (file, stdin): a place in the ring, waiting for room; NULL: stop. */

@@ -66,7 +66,7 @@ static void calling(struct device_source *s, const char *call)
 {
     pthread_mutex_lock(&s->link->lock);
     s->call = call;
-    s->call_ns = capture_now_ns();
+    s->call_ns = clock_ns(CLOCK_MONOTONIC);
     pthread_mutex_unlock(&s->link->lock);
     atomic_fetch_add_explicit(&s->link->steps, 1, memory_order_relaxed);
 }
@@ -75,7 +75,7 @@ static int on_audio(const void *input, void *output, unsigned long frames, const
                     PaStreamCallbackFlags flags, void *user)
 {
     struct capture_rt *rt = user;
-    int64_t now = capture_now_ns(), age = rt->latency_ns;
+    int64_t now = clock_ns(CLOCK_MONOTONIC), age = rt->latency_ns;
     (void)output;
 
     /* the difference alone: which clock PortAudio reads depends on its version */
@@ -219,11 +219,11 @@ static bool watch(struct device_source *s)
 {
     struct capture_link *l = s->link;
     uint64_t seen = atomic_load_explicit(&l->rt.callbacks, memory_order_relaxed);
-    int64_t last = capture_now_ns(), limit = FIRST_NS;
+    int64_t last = clock_ns(CLOCK_MONOTONIC), limit = FIRST_NS;
     bool any = false;
 
     while (!capture_link_wait(l, WATCH_MS)) {
-        int64_t now = capture_now_ns();
+        int64_t now = clock_ns(CLOCK_MONOTONIC);
         uint64_t n = atomic_load_explicit(&l->rt.callbacks, memory_order_relaxed);
         if (Pa_IsStreamActive(s->stream) != 1) { /* reads a flag, does not block */
             capture_link_state(l, "lost", "%s: unplugged, or its sound server ended (tried again until it is back)",
@@ -288,7 +288,7 @@ static void *monitor_thread(void *arg)
 
     while (!capture_link_wait(l, MONITOR_MS)) {
         pthread_mutex_lock(&l->lock);
-        bool hangs = s->call && capture_now_ns() - s->call_ns > HANG_NS;
+        bool hangs = s->call && clock_ns(CLOCK_MONOTONIC) - s->call_ns > HANG_NS;
         bool ok = strcmp(l->state.state, "ok") == 0;
         const char *call = s->call;
         pthread_mutex_unlock(&l->lock);

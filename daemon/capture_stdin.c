@@ -70,7 +70,7 @@ static bool deliver(struct stdin_source *s)
         int v = s->buffer[2 * i] | s->buffer[2 * i + 1] << 8;
         b->samples[i] = (float)(v >= 32768 ? v - 65536 : v) / 32768;
     }
-    int64_t at = pipe_clock_time(&s->clock, s->frame, (unsigned)frames, capture_now_ns());
+    int64_t at = pipe_clock_time(&s->clock, s->frame, (unsigned)frames, clock_ns(CLOCK_MONOTONIC));
     capture_link_commit(l, b, s->frame, (unsigned)frames, at);
     s->frame += frames;
     s->held -= used;
@@ -105,7 +105,7 @@ static void *stdin_thread(void *arg)
         if (!deliver(s))
             return NULL;
     }
-    capture_link_end(l, s->frame, capture_now_ns());
+    capture_link_end(l, s->frame, clock_ns(CLOCK_MONOTONIC));
     return NULL;
 }
 

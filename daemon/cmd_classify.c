@@ -1,4 +1,5 @@
 /* earshot classify: what recorded files hold, through the path that the microphone takes. */
+#include "base/clock.h"
 #include "daemon/args.h"
 #include "daemon/classify.h"
 #include "daemon/classify_print.h"
@@ -98,14 +99,6 @@ static void *work(void *arg)
     return NULL;
 }
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Waits until file i is done; meanwhile a line of progress where somebody watches. Called with the lock. */
 static void wait_for(struct batch *b, size_t i, double begun_s, bool watched)
 {
@@ -120,7 +113,7 @@ static void wait_for(struct batch *b, size_t i, double begun_s, bool watched)
             continue;
         }
         pthread_cond_timedwait(&b->news, &b->lock, &until);
-        double spent = now_s() - begun_s;
+        double spent = clock_s(CLOCK_MONOTONIC) - begun_s;
         fprintf(stderr, "\r\033[K%zu of %zu files, %.0f s of sound, %.0f times real time", b->done, b->n_files,
                 b->seconds, spent > 0 ? b->seconds / spent : 0);
     }
@@ -154,7 +147,7 @@ static int print_entry(struct batch *b, size_t i)
 static int print_all(struct batch *b)
 {
     bool watched = isatty(STDERR_FILENO);
-    double begun_s = now_s();
+    double begun_s = clock_s(CLOCK_MONOTONIC);
     int code = EXIT_GOOD;
 
     pthread_mutex_lock(&b->lock);

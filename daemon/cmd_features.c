@@ -1,6 +1,7 @@
 /* earshot features: what the program computes from audio files, as a NumPy array. Models are trained on this. */
 #include "audio/audiofile.h"
 #include "audio/resample.h"
+#include "base/clock.h"
 #include "base/npy.h"
 #include "daemon/args.h"
 #include "daemon/cmd.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { PARAMS_MAX = 64, BLOCK = 8192, SAMPLES_MAX = 1 << 30 };
 
@@ -103,13 +103,6 @@ static int ready_feature(struct job *job, size_t samples, struct err *err)
     return job->f ? 0 : -1;
 }
 
-static double cpu_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static int start_output(struct job *job, size_t rows, size_t cols, struct err *err)
 {
     size_t item[] = {rows, cols};
@@ -128,9 +121,9 @@ static int add_matrix(struct job *job, const float *x, size_t n, size_t *items, 
     feature_shape(job->f, n, &rows, &cols);
     if (grow(&job->out, &job->out_room, rows * cols, err) < 0)
         return -1;
-    double before = cpu_s();
+    double before = clock_s(CLOCK_THREAD_CPUTIME_ID);
     feature_do(job->f, x, n, job->out);
-    job->spent_s += cpu_s() - before;
+    job->spent_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - before;
     job->audio_s += (double)n / feature_rate(job->f);
     if (!job->output)
         return 0;

@@ -1,6 +1,7 @@
 /* A live meter: through the running daemon, which alone may have the microphone, else with the microphone itself. */
 #include "audio/downmix.h"
 #include "audio/miccheck.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/args.h"
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define INTERVAL_NS 100000000LL /* between two lines of --json, two drawings of the bar */
@@ -41,20 +41,13 @@ struct meter {
     struct meter_seen seen;
 };
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Over, by Ctrl-C or --seconds? Waits up to ms for the former. */
 static bool over(const struct meter *m, int ms)
 {
     struct pollfd p = {.fd = m->signals, .events = POLLIN};
     if (poll(&p, 1, ms) > 0)
         return true;
-    return m->seconds > 0 && (double)(now_ns() - m->begin_ns) >= m->seconds * 1e9;
+    return m->seconds > 0 && (double)(clock_ns(CLOCK_MONOTONIC) - m->begin_ns) >= m->seconds * 1e9;
 }
 
 static int columns(void)
@@ -223,11 +216,11 @@ static void take_state(struct meter *m, struct listener *s)
 
 static int listen_until_over(struct meter *m, struct listener *s, struct err *err)
 {
-    int64_t next = now_ns() + INTERVAL_NS;
+    int64_t next = clock_ns(CLOCK_MONOTONIC) + INTERVAL_NS;
     while (!over(m, POLL_MS) && !s->ended) {
         if (take_blocks(m, s, err))
             return cmd_fail(EXIT_FAILED, m->command, "%s", err->text);
-        if (now_ns() < next)
+        if (clock_ns(CLOCK_MONOTONIC) < next)
             continue;
         next += INTERVAL_NS;
         take_state(m, s);
@@ -286,7 +279,7 @@ static int run(struct cmd_context *cx, int argc, char **argv)
     if (state_dir_find(cx, dir, sizeof dir, &err))
         dir[0] = '\0'; /* the daemon may be reached at another place all the same */
     m.signals = open_signals();
-    m.begin_ns = now_ns();
+    m.begin_ns = clock_ns(CLOCK_MONOTONIC);
     /* what was set on the command line is not what the daemon runs with */
     struct control_client *daemon = cx->n_assignments == 0 ? control_connect(dir, &err) : NULL;
     int code = daemon ? follow_daemon(&m, daemon, &err) : listen_here(&m, &cx->config, &err);

@@ -1,4 +1,5 @@
 /* earshot model: what model files hold, what they cost here. */
+#include "base/clock.h"
 #include "base/json.h"
 #include "daemon/args.h"
 #include "daemon/cmd.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RUNS_DEFAULT 200
 #define RUNS_MAX     1000000
@@ -23,10 +23,7 @@ struct timing {
 
 static double now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+    return clock_s(CLOCK_MONOTONIC) * 1e3;
 }
 
 static int compare(const void *a, const void *b)

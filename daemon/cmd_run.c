@@ -1,4 +1,5 @@
 /* earshot run: the daemon. Start-up reads as a list, shutdown mirrors it. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/args.h"
 #include "daemon/capture.h"
@@ -19,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_MS          500
@@ -120,21 +120,14 @@ static int open_outputs(struct daemon *d, struct err *err)
     return 0;
 }
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* flush_s is for all of them together: two that hang must not add up. */
 static void close_outputs(struct daemon *d, double flush_s)
 {
-    double deadline = now_s() + flush_s;
+    double deadline = clock_s(CLOCK_MONOTONIC) + flush_s;
 
     while (d->n_outputs > 0) {
         struct output *o = d->outputs[--d->n_outputs];
-        o->stop(o, fmax(deadline - now_s(), FLUSH_LEAST_S));
+        o->stop(o, fmax(deadline - clock_s(CLOCK_MONOTONIC), FLUSH_LEAST_S));
     }
 }
 
@@ -246,13 +239,10 @@ static void reload(struct daemon *d)
 static double loop(struct daemon *d)
 {
     struct pollfd fds[] = {{service_fd(d->service), POLLIN, 0}, {pipeline_end_fd(d->pipeline), POLLIN, 0}};
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t next = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    int64_t next = clock_ms(CLOCK_MONOTONIC);
 
     for (unsigned n = 0;;) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        int64_t wait = next - (now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+        int64_t wait = next - clock_ms(CLOCK_MONOTONIC);
         if (wait <= 0) {
             tick(d, n++);
             next += TICK_MS * (1 + -wait / TICK_MS);

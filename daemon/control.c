@@ -1,4 +1,5 @@
 #include "daemon/control.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -13,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define IDLE_MS 60000 /* a client that has asked nothing for so long */
@@ -42,13 +42,6 @@ struct control {
     struct client clients[CONTROL_CLIENTS];
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void end_request(struct client *k)
 {
     json_decref(k->request);
@@ -56,7 +49,7 @@ static void end_request(struct client *k)
     k->request = NULL;
     k->call = (struct control_call){0};
     k->command = NULL;
-    k->active_ms = now_ms();
+    k->active_ms = clock_ms(CLOCK_MONOTONIC);
 }
 
 static void drop(struct client *k)
@@ -113,7 +106,7 @@ static void run_call(struct control *c, struct client *k)
     if (result || k->call.again_ms <= 0)
         end_request(k);
     else
-        k->again_at_ms = now_ms() + k->call.again_ms;
+        k->again_at_ms = clock_ms(CLOCK_MONOTONIC) + k->call.again_ms;
 }
 
 static void unknown(struct control *c, struct client *k, const char *name)
@@ -130,7 +123,7 @@ static void take_line(struct control *c, struct client *k, const char *line, siz
     json_error_t e;
     json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &e);
     const char *name = json_string_value(json_object_get(request, "cmd"));
-    k->active_ms = now_ms();
+    k->active_ms = clock_ms(CLOCK_MONOTONIC);
     if (!request) {
         char text[256];
         snprintf(text, sizeof text, "not a JSON object: %s", e.text);
@@ -211,7 +204,7 @@ static void welcome(struct control *c)
         close(fd);
         return;
     }
-    *k = (struct client){.fd = fd, .out = out, .active_ms = now_ms()};
+    *k = (struct client){.fd = fd, .out = out, .active_ms = clock_ms(CLOCK_MONOTONIC)};
 }
 
 /* What is due at `now`, and how long nothing will be, in ms; -1: nothing is planned. */
@@ -262,7 +255,7 @@ static void *control_thread(void *arg)
     for (;;) {
         struct pollfd p[2 + CONTROL_CLIENTS] = {{.fd = c->wake, .events = POLLIN},
                                                 {.fd = c->listener, .events = POLLIN}};
-        int timeout = run_due(c, now_ms());
+        int timeout = run_due(c, clock_ms(CLOCK_MONOTONIC));
         for (int i = 0; i < CONTROL_CLIENTS; i++) {
             p[2 + i].fd = c->clients[i].fd;
             p[2 + i].events = wanted_events(&c->clients[i]);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/json.h"
 #include "daemon/control.h"
 
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 struct control_client {
@@ -137,22 +137,15 @@ static json_t *parse(struct control_client *c, size_t n, struct err *err)
     return NULL;
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 json_t *control_receive(struct control_client *c, double timeout_s, struct err *err)
 {
-    double end = seconds() + timeout_s;
+    double end = clock_s(CLOCK_MONOTONIC) + timeout_s;
     for (;;) {
         char *line = memchr(c->buffer, '\n', c->held);
         if (line)
             return parse(c, (size_t)(line - c->buffer), err);
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        double left = end - seconds();
+        double left = end - clock_s(CLOCK_MONOTONIC);
         int ready = left > 0 ? poll(&p, 1, (int)(left * 1000) + 1) : 0;
         if (ready < 0 && errno == EINTR) {
             err_set(err, "interrupted");

@@ -1,4 +1,5 @@
 #include "daemon/devices.h"
+#include "base/clock.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 size_t devices_read(struct device *out, size_t max)
@@ -71,20 +71,13 @@ static void child(int fd, size_t max)
     _exit(0); /* no Pa_Terminate: it may hang as well */
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Everything that the child says, until it ends or the time is over. Returns the bytes, -1 on time-out. */
 static ssize_t read_all(int fd, char *buffer, size_t size, double timeout_s)
 {
-    double end = seconds() + timeout_s;
+    double end = clock_s(CLOCK_MONOTONIC) + timeout_s;
     for (size_t at = 0;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        double left = end - seconds();
+        double left = end - clock_s(CLOCK_MONOTONIC);
         if (left <= 0 || poll(&p, 1, (int)(left * 1000) + 1) == 0)
             return -1;
         ssize_t r = read(fd, buffer + at, size - at);

@@ -1,4 +1,5 @@
 /* The broker is tried in a child process: looking up a name and connecting may block for minutes. */
+#include "base/clock.h"
 #include "daemon/doctor.h"
 #include "daemon/outputs/mqtt_link.h"
 
@@ -7,7 +8,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TIMEOUT_MS 5000
@@ -19,13 +19,6 @@ struct attempt {
     char reason[200];  /* why not */
     char warning[300]; /* about the password */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void ignore_ack(void *ctx, int mid, int reason)
 {
@@ -99,7 +92,7 @@ static void child(const struct config *c, int fd)
 static void try_broker(const struct config *c, struct attempt *a)
 {
     int fd[2];
-    int64_t end = now_ms() + TIMEOUT_MS;
+    int64_t end = clock_ms(CLOCK_MONOTONIC) + TIMEOUT_MS;
     pid_t pid = -1;
 
     *a = (struct attempt){0};
@@ -115,7 +108,7 @@ static void try_broker(const struct config *c, struct attempt *a)
     }
     close(fd[1]);
     struct pollfd p = {.fd = fd[0], .events = POLLIN};
-    for (int64_t left; (left = end - now_ms()) > 0;) {
+    for (int64_t left; (left = end - clock_ms(CLOCK_MONOTONIC)) > 0;) {
         struct attempt got;
         int n = poll(&p, 1, (int)left);
         if (n < 0 && errno == EINTR)

@@ -1,4 +1,5 @@
 #include "daemon/ffmpeg.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Containers and codecs only. No playlists, concatenations, image sequences or captures: those open other files. */
@@ -144,23 +144,15 @@ static void read_complaints(struct ffmpeg *f)
             *c = '?';
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* One more piece of audio into the buffer. 1: got some, 0: the end, -1: it says nothing. */
 static int fill(struct ffmpeg *f, struct err *err)
 {
     memmove(f->buffer, f->buffer + f->used, f->have - f->used);
     f->have -= f->used;
     f->used = 0;
-    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000LL; /* complaints are no sign of life */
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FFMPEG_STALL_S * 1000LL; /* complaints are no sign of life */
     while (f->audio >= 0) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ms(CLOCK_MONOTONIC);
         struct pollfd fds[] = {{.fd = f->audio, .events = POLLIN}, {.fd = f->complaints, .events = POLLIN}};
         int ready = left > 0 ? poll(fds, 2, (int)left) : 0;
         if (ready == 0)
@@ -187,16 +179,16 @@ static int fill(struct ffmpeg *f, struct err *err)
 /* The rest of its complaints, then its exit status. It has closed its output: if it goes on for long, it is ended. */
 static void reap(struct ffmpeg *f)
 {
-    int64_t deadline = now_ms() + FFMPEG_STALL_S * 1000LL;
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FFMPEG_STALL_S * 1000LL;
 
-    for (int64_t left; f->complaints >= 0 && (left = deadline - now_ms()) > 0;) {
+    for (int64_t left; f->complaints >= 0 && (left = deadline - clock_ms(CLOCK_MONOTONIC)) > 0;) {
         struct pollfd fd = {.fd = f->complaints, .events = POLLIN};
         if (poll(&fd, 1, (int)left) > 0)
             read_complaints(f);
     }
     close_fd(&f->complaints);
     while (waitpid(f->pid, &f->status, WNOHANG) == 0) {
-        if (now_ms() >= deadline)
+        if (clock_ms(CLOCK_MONOTONIC) >= deadline)
             kill(f->pid, SIGKILL);
         poll(NULL, 0, 5);
     }

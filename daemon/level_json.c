@@ -1,18 +1,16 @@
 #include "daemon/level_json.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "event/event.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 json_t *level_json(const struct analysis_levels *l, const char *input_state, const char *input_problem)
 {
     char time[RFC3339_SIZE];
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    rfc3339_utc(time, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    rfc3339_utc(time, clock_ns(CLOCK_REALTIME));
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "time", time, "rms_dbfs", json_decimal(l->rms_dbfs, 1),
                      "peak_dbfs", json_decimal(l->peak_dbfs, 1), "floor_dbfs", json_decimal(l->floor_dbfs, 1),
                      "threshold_dbfs", json_decimal(l->threshold_dbfs, 1), "gate", l->open ? "open" : "closed",

@@ -9,15 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
-
-int64_t clock_ns(clockid_t id)
-{
-    struct timespec t;
-    clock_gettime(id, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 void eventfd_wake(int fd)
 {

@@ -4,6 +4,7 @@
 
 #include "audio/downmix.h"
 #include "audio/miccheck.h"
+#include "base/clock.h"
 #include "base/ring.h"
 #include "base/timebase.h"
 #include "daemon/capture.h"
@@ -75,7 +76,6 @@ struct pipeline {
     size_t n_labels;
 };
 
-int64_t clock_ns(clockid_t id);
 void eventfd_wake(int fd);
 
 void *analysis_main(void *pipeline);

@@ -1,5 +1,6 @@
 #include "daemon/service.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +13,6 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
 struct service {
@@ -22,13 +22,6 @@ struct service {
     bool starving;
     char status[200];
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 struct service *service_new(struct err *err)
 {
@@ -54,7 +47,7 @@ struct service *service_new(struct err *err)
     }
     if (sd_watchdog_enabled(0, &s->watchdog_us) <= 0)
         s->watchdog_us = 0;
-    s->fed_ns = now_ns();
+    s->fed_ns = clock_ns(CLOCK_MONOTONIC);
     return s;
 }
 
@@ -82,16 +75,14 @@ enum service_signal service_take(struct service *s)
 
 void service_ready(struct service *s)
 {
-    s->fed_ns = now_ns();
+    s->fed_ns = clock_ns(CLOCK_MONOTONIC);
     sd_notify(0, "READY=1");
 }
 
 void service_reloading(struct service *s)
 {
     (void)s;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_ns(CLOCK_MONOTONIC) / 1000);
 }
 
 void service_stopping(struct service *s)
@@ -121,7 +112,7 @@ void service_watchdog(struct service *s, bool progress)
 {
     if (!s->watchdog_us)
         return;
-    int64_t now = now_ns();
+    int64_t now = clock_ns(CLOCK_MONOTONIC);
     if (progress) {
         s->fed_ns = now;
         s->starving = false;

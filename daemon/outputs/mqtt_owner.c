@@ -1,11 +1,11 @@
 /* The thread that owns the connection: connects for ever, serves, and ends at a stop. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/outputs/mqtt_session.h"
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DELAY_MIN     1.0 /* s between two attempts to connect, doubled up to ... */
@@ -17,9 +17,7 @@
 
 double mqtt_now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    return clock_s(CLOCK_MONOTONIC);
 }
 
 static double stop_deadline(struct mqtt *m)

@@ -1,23 +1,16 @@
 #include "daemon/outputs/mqtt_session.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include <mqtt_protocol.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CLEAR_S 3.0 /* s that retained states of old labels may take to come in */
 #define PAYLOAD 2048
 #define RESERVED                                                                                                       \
     3 /* of MQTT_INFLIGHT, kept for settings and health, so that a backlog of events does not starve them */
-
-static int64_t utc_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* Publishes with QoS 1 and watches for the acknowledgement. */
 static struct mqtt_pending *publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
@@ -208,7 +201,7 @@ static bool send_event(struct mqtt *m)
     if (m->session.n_pending + 2 > MQTT_INFLIGHT - RESERVED || !mqtt_queue_next(m->queue, &item))
         return false;
     if (item.message) {
-        item.event.late = mqtt_event_late(&item.event, utc_ns(), m->config.decision.late_after);
+        item.event.late = mqtt_event_late(&item.event, clock_ns(CLOCK_REALTIME), m->config.decision.late_after);
         struct mqtt_pending *p = NULL;
         if (event_json(&item.event, payload, sizeof payload) > 0)
             p = publish(m, "event", NULL, payload, false);
@@ -254,13 +247,13 @@ static void send_present(struct mqtt *m)
     }
     if (health_waiting) {
         mqtt_queue_figures(m->queue, &own.queue);
-        char *text = mqtt_health_json(&health, &own, utc_ns());
+        char *text = mqtt_health_json(&health, &own, clock_ns(CLOCK_REALTIME));
         if (text)
             publish(m, "health", NULL, text, true);
         free(text);
     }
     if (level_waiting) {
-        char *text = mqtt_level_json(&health, utc_ns());
+        char *text = mqtt_level_json(&health, clock_ns(CLOCK_REALTIME));
         mqtt_topic(topic, &m->names, "level", NULL);
         if (text)
             mqtt_link_publish(s->link, topic, text, strlen(text), 0, false);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "daemon/outputs/output.h"
 
 #include <math.h>
@@ -8,16 +9,9 @@
 #define SOUND_S 1.0    /* length of the test sound: long enough for a lamp that follows state/<label> to be seen */
 #define POLL_NS 500000 /* between two looks for acknowledgements */
 
-static int64_t now_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void compose(struct event *e, const char *label, const char *model)
 {
-    int64_t utc = now_ns(CLOCK_REALTIME);
+    int64_t utc = clock_ns(CLOCK_REALTIME);
 
     *e = (struct event){.type = EVENT_START,
                         .score = 1,
@@ -41,7 +35,7 @@ static void compose(struct event *e, const char *label, const char *model)
 
 static void compose_end(struct event *e)
 {
-    int64_t utc = now_ns(CLOCK_REALTIME);
+    int64_t utc = clock_ns(CLOCK_REALTIME);
 
     e->type = EVENT_END;
     e->end_ns = utc;
@@ -58,7 +52,7 @@ static bool look(struct output *o, const char *id, struct output_report *r, int6
     if (!result)
         return false;
     r->ok = result > 0;
-    r->ms = (double)(now_ns(CLOCK_MONOTONIC) - since) * 1e-6;
+    r->ms = (double)(clock_ns(CLOCK_MONOTONIC) - since) * 1e-6;
     return true;
 }
 
@@ -72,14 +66,14 @@ size_t output_test(struct output *const *outputs, size_t n, const char *label, c
     compose(&e, label, model);
     char id[UUID_SIZE];
     memcpy(id, e.id, sizeof id);
-    int64_t since = now_ns(CLOCK_MONOTONIC);
+    int64_t since = clock_ns(CLOCK_MONOTONIC);
     for (size_t i = 0; i < n; i++) {
         reports[i] = (struct output_report){.name = outputs[i]->name, .ms = -1};
         outputs[i]->event(outputs[i], &e);
     }
     bool ended = false;
     for (double t = 0; (open && t < timeout_s) || !ended; nanosleep(&nap, NULL)) {
-        t = (double)(now_ns(CLOCK_MONOTONIC) - since) * 1e-9;
+        t = (double)(clock_ns(CLOCK_MONOTONIC) - since) * 1e-9;
         for (size_t i = 0; i < n; i++)
             if (reports[i].ms < 0 && look(outputs[i], id, &reports[i], since))
                 open--;
