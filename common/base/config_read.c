@@ -197,7 +197,7 @@ static char *read_line(char *out, int size, void *context)
         complain_text(r, problem);
         if (*text == '[')
             r->section = NULL;
-    } else if (*text == '[' && !comment) {
+    } else if (*text == '[') {
         section_line(r, text);
     } else if (*text && !comment && r->section) {
         r->handed = r->line;

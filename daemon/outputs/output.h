@@ -24,7 +24,7 @@ struct health {
     char model[64];
     char threshold[32];      /* gate threshold in force, as it is written in the configuration */
     char input[CONFIG_TEXT]; /* device as opened */
-    char input_state[32];    /* "ok", "absent", "lost", "stalled", "opening", "ended", "off" */
+    char input_state[32];    /* "ok", "absent", "lost", "stalled", "opening", "ended" */
     char input_problem[160]; /* "", "only zeros", "level never moves", "clipping in 2.3 % of blocks", ... */
     unsigned rate, channels;
     double uptime_s;
@@ -58,9 +58,8 @@ struct output {
  * handed to another thread, as output_test waits for this very output. Returns 0, or -1 with err for a bad value. */
 struct daemon_control {
     void *ctx;
-    int (*set)(void *ctx, const char *name, const char *value,
-               struct err *err); /* "threshold", "listening", "test", "model" */
-    const char *const *labels;   /* of the running model */
+    int (*set)(void *ctx, const char *name, const char *value, struct err *err); /* "threshold", "listening", "test" */
+    const char *const *labels;                                                   /* of the running model */
     size_t n_labels;
 };
 
