@@ -28,10 +28,12 @@ check "systemd-analyze security: exposure at most 2.0" exposure
 
 [ "$(id -u)" = 0 ] || early "booted systemd: needs root"
 unshare --mount --pid --fork true 2>/dev/null || early "booted systemd: this machine makes no namespaces"
-export SD_DIR=${EARSHOT_TREES:-/var/tmp/earshot-trees}/sd SD_BIND=--private-network
+suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}") # the program was built here: the tree is of the same Debian
+case $suite in bookworm | trixie) ;; *) early "booted systemd: neither Debian 12 nor 13" ;; esac
+export SD_DIR=${EARSHOT_TREES:-/var/tmp/earshot-trees}/systemd-$suite SD_BIND=--private-network
 B=$here/systemd_boot.sh R=$SD_DIR/root
 mkdir -p "$SD_DIR"
-"$B" make || early "booted systemd: no tree can be made here"
+"$B" make "$suite" || early "booted systemd: no tree can be made here"
 
 echo "--- in the tree"
 # what the program links to, by package name

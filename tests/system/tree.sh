@@ -11,6 +11,7 @@ HOME_IN=/home/friend/earshot
 [ "$(id -u)" = 0 ] || { skip "Debian trees: debootstrap and chroot need root"; summary; exit; }
 unshare --mount --pid --fork true 2>/dev/null || { skip "Debian trees: this machine makes no mount namespaces"; summary; exit; }
 mkdir -p "$CACHE"
+tree=; trap '[ -z "$tree" ] || rm -rf "$tree"' EXIT
 note() { sed 's/^/        /'; }
 
 # in_tree USER COMMAND: as a login of that user's would be, no terminal, output to $log
@@ -26,7 +27,7 @@ make_run='make run >/tmp/run.txt 2>&1 & run=$!
     kill -INT $(pidof earshot); wait $run; echo "exit code $?"; cat /tmp/run.txt'
 
 first_minutes() { # SUITE USER
-    local suite=$1 user=$2 tree log rc s=$SECONDS
+    local suite=$1 user=$2 log rc s=$SECONDS
     "$here/rootfs.sh" make "$suite" "$CACHE/$suite" make,sudo || { check "$suite: debootstrap" false; return; }
     tree=$(mktemp -d "$CACHE/$suite.XXXXXX"); log=$tree/log
     "$here/rootfs.sh" copy "$CACHE/$suite" "$tree/root"
@@ -34,7 +35,7 @@ first_minutes() { # SUITE USER
     [ "$user" = root ] || echo "$user ALL=(ALL) NOPASSWD: ALL" >"$tree/root/etc/sudoers.d/$user"
     # what `git clone` gives: tracked files alone
     mkdir "$tree/root$HOME_IN"
-    git -C "$root" ls-files -z | (cd "$root" && tar --null -T - -cf -) | tar -xf - -C "$tree/root$HOME_IN"
+    git -C "$root" -c safe.directory='*' ls-files -z | (cd "$root" && tar --null -T - -cf -) | tar -xf - -C "$tree/root$HOME_IN"
     chroot "$tree/root" chown -R friend: /home/friend
 
     in_tree friend 'make'; rc=$?
