@@ -311,6 +311,8 @@ static int run_daemon(struct daemon *d)
         struct health h;
         pipeline_health(d->pipeline, &h);
         tell_losses(d, &h, UINT_MAX);
+        if (pipeline_input_broke(d->pipeline))
+            code = EXIT_FAILED;
     } else {
         code = cmd_fail(EXIT_USAGE, "run", "%s", err.text);
     }
@@ -393,7 +395,7 @@ const struct command cmd_run = {
         "  --or-demo        on a machine without any capture device listen to the bundled demo recording\n"
         "  --json           events as JSON, one a line, on stdout\n"
         "\n"
-        "SIGHUP reads the configuration again. Exit code: 0 clean stop, 1 it failed, 2 wrong usage or configuration.\n",
+        "SIGHUP reads the configuration again. Exit code: 0 clean stop, 1 it failed or the input broke off, 2 wrong usage or configuration.\n",
     .input_flags = true,
     .run = run,
 };

@@ -231,6 +231,14 @@ int pipeline_end_fd(const struct pipeline *p)
     return p->end_fd;
 }
 
+bool pipeline_input_broke(struct pipeline *p)
+{
+    struct capture_state c;
+
+    capture_get_state(p->capture, &c);
+    return strcmp(c.state, "ended") == 0 && *c.reason;
+}
+
 void pipeline_levels(struct pipeline *p, struct analysis_levels *out)
 {
     pthread_mutex_lock(&p->figures_lock);

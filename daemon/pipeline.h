@@ -27,6 +27,9 @@ void pipeline_free(struct pipeline *p);
 /* eventfd that turns readable when the input has ended (file, stdin) and all of it was decided. */
 int pipeline_end_fd(const struct pipeline *p);
 
+/* Has a file or stdin ended by an error, not at its end? What was heard before it is decided all the same. */
+bool pipeline_input_broke(struct pipeline *p);
+
 /* Any thread. */
 void pipeline_health(struct pipeline *p, struct health *out);
 void pipeline_levels(struct pipeline *p, struct analysis_levels *out);

@@ -111,6 +111,11 @@ good "audio: NaN and infinity" "$E" classify notanumber.wav
 check "  gives no NaN" bash -c "! grep -qiE '[^a-z](nan|inf)[^a-z]' out.txt"
 good "audio: a header that lies about its length" "$E" classify lie.wav
 bad "run: file that is not there" 2 'nothere.wav' "$E" run $R --input file:nothere.wav
+python3 -c "
+d = open('$root/models/demo.flac', 'rb').read()
+open('broken.flac', 'wb').write(d[:200000] + bytes(3000) + d[203000:400000])"
+bad "run: a file that breaks off: what was heard is told, exit 1" 1 'broken.flac' "$E" run $R --fast --input file:broken.flac
+check "  and it was told" grep -q smoke_alarm out.txt
 bad "run: garbage file" 2 'garbage.wav' "$E" run $R --input file:garbage.wav
 good "run: stdin that is closed at once" "$E" run $R --input - --rate 16000
 head -c 32001 /dev/urandom >odd.raw
