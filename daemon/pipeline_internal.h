@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define WINDOW_QUEUE 64 /* half a minute of windows at the default hop */
+#define WINDOW_QUEUE 16 /* 8 s of windows at the default hop; each slot is touched in turn, and memory is counted */
 
 struct request {
     pthread_mutex_t lock;

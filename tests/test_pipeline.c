@@ -22,7 +22,7 @@
 
 #define RATE                TINY_RATE
 #define EVENTS              256
-#define WINDOW_QUEUE_LENGTH 64
+#define WINDOW_QUEUE_LENGTH 16
 
 /* An output that keeps what it is told, and can be made to hang. */
 struct recorder {
