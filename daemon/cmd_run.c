@@ -381,21 +381,22 @@ static int run(struct cmd_context *cx, int argc, char **argv)
 const struct command cmd_run = {
     .name = "run",
     .summary = "listen, recognise, and tell (the daemon, in the foreground)",
-    .usage =
-        "usage: earshot run [--input WHAT] [--model MODEL] [--fast] [--or-demo] [--SECTION.NAME=VALUE ...]\n"
-        "\n"
-        "Listens until SIGTERM or Ctrl-C, or until the input ends.\n"
-        "\n"
-        "  --input WHAT     a device: \"default\", its name, part of it, or its number (see earshot devices);\n"
-        "                   file:PATH, played at the speed of a microphone; - for raw s16le on stdin\n"
-        "  --rate HZ        sample rate of stdin (16000), or the one to ask of the device (its own)\n"
-        "  --channels N     interleaved channels on stdin (1)\n"
-        "  --fast           with file:PATH: as fast as it goes\n"
-        "  --model MODEL    name or path of a model (earshot-s)\n"
-        "  --or-demo        on a machine without any capture device listen to the bundled demo recording\n"
-        "  --json           events as JSON, one a line, on stdout\n"
-        "\n"
-        "SIGHUP reads the configuration again. Exit code: 0 clean stop, 1 it failed or the input broke off, 2 wrong usage or configuration.\n",
+    .usage = "usage: earshot run [--input WHAT] [--model MODEL] [--fast] [--or-demo] [--SECTION.NAME=VALUE ...]\n"
+             "\n"
+             "Listens until SIGTERM or Ctrl-C, or until the input ends.\n"
+             "\n"
+             "  --input WHAT     a device: \"default\", its name, part of it, or its number (see earshot devices);\n"
+             "                   file:PATH, played at the speed of a microphone; - for raw s16le on stdin\n"
+             "  --rate HZ        sample rate of stdin (16000), or the one to ask of the device (its own)\n"
+             "  --channels N     interleaved channels on stdin (1)\n"
+             "  --fast           with file:PATH: as fast as it goes\n"
+             "  --model MODEL    name or path of a model (earshot-s)\n"
+             "  --or-demo        on a machine without any capture device listen to the bundled demo recording\n"
+             "  --json           events as JSON, one a line, on stdout\n"
+             "\n"
+             "SIGHUP reads the configuration again. Exit code: 0 clean stop, 1 it failed or the input broke off, 2 "
+             "wrong usage\n"
+             "or configuration.\n",
     .input_flags = true,
     .run = run,
 };
