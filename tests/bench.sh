@@ -76,7 +76,7 @@ read -r median slowest n < <("$BENCH" latency "$port" "$root/tests/data/smoke_t3
     --input - --rate 48000 --gate.preroll 0.25s --gate.threshold '-40 dBFS' --gate.hold 0.2s --decision.release 0.3s 2>"$W/latency.log") ||
     cat "$W/latency.log" >&2
 row "a window's last sample to a subscriber, median" "${median:-}" ms "< 5 ms"
-row "  the slowest of ${n:-0}" "${slowest:-}" ms
+row "  99th percentile, the slowest of ${n:-0}" "${slowest:-}" ms
 
 # A quiet minute, and one with the gate always open; paced like a microphone.
 python3 - "$W/quiet.wav" <<'P'
