@@ -3,7 +3,7 @@
  *   capture --ring of audio_block--> analysis --ring of window--> worker --output->event--> outputs
  *
  * Both rings are lock-free; the analysis thread polls its ring (the capture callback must make no system call to wake it), the
- * worker sleeps on an eventfd. Requests from other threads (threshold, reload, test) wait in `request` under a mutex that the two
+ * worker sleeps on an eventfd. Requests from other threads (threshold, listening, reload) wait in `request` under a mutex that the two
  * threads only ever try: who holds it delays nobody. */
 #include "base/log.h"
 #include "daemon/pipeline_internal.h"
