@@ -214,7 +214,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(SYSCONFDIR)/earshot $(DESTDIR)$(UNITDIR)/system \
 		$(DESTDIR)$(UNITDIR)/user $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	install -m 755 $(BUILD)/earshot $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(wildcard models/*.onnx models/*.flac models/*.md) $(DESTDIR)$(SHARE)/models/
+	install -m 644 models/labels.csv $(wildcard models/*.onnx models/*.flac models/*.md) $(DESTDIR)$(SHARE)/models/
 	install -m 644 conf/man/earshot.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 conf/man/earshot.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 conf/earshot.conf $(DESTDIR)$(SHARE)/earshot.conf
