@@ -250,6 +250,68 @@ static void test_float16(void **state)
     }
 }
 
+/* All finite float16 there are, each times one. */
+static void test_float16_values(void **state)
+{
+    (void)state;
+    enum { VALUES = 2 * 31 * 1024 }; /* sign, exponents but for that of infinity and NaN, fraction */
+    struct build *b = build_new(13);
+    int64_t d[2] = {1, 1}, w[2] = {1, VALUES};
+    uint16_t *h = malloc(VALUES * sizeof *h);
+    float one = 1, *y = malloc(VALUES * sizeof *y);
+    struct err err = {""};
+
+    for (unsigned i = 0; i < VALUES; i++)
+        h[i] = (uint16_t)(i < VALUES / 2 ? i : 0x8000 + i - VALUES / 2);
+    build_input(b, "x", 2, d);
+    b->graph.initializer[b->graph.n_initializer++] =
+        build_tensor(b, "w", 2, w, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, h, VALUES * sizeof *h);
+    build_node(b, "MatMul", "x,w", "y");
+    build_output(b, "y");
+    struct engine *e = build_engine(b, &err);
+    assert_non_null(e);
+    assert_int_equal(engine_run(e, &one, &y), 0);
+    for (unsigned i = 0; i < VALUES; i++) {
+        int exponent = h[i] >> 10 & 31, fraction = h[i] & 1023;
+        double want = exponent ? ldexp(1 + fraction / 1024.0, exponent - 15) : ldexp(fraction / 1024.0, -14);
+        if ((double)y[i] != (h[i] & 0x8000 ? -want : want))
+            fail_msg("float16 %#x became %g", h[i], (double)y[i]);
+    }
+    assert_true(y[0x7bff] == 65504);
+    engine_free(e);
+    free(h);
+    free(y);
+    build_free(b);
+}
+
+/* Weights of half precision in a graph of floats, as they are stored to halve a file: a Cast before every operator that reads them. */
+static void test_float16_weights(void **state)
+{
+    (void)state;
+    struct build *b = build_new(13);
+    int64_t d[4] = {1, 2, 6, 5}, w[4] = {3, 2, 3, 3}, dense[2] = {3, 4}, bias[1] = {4};
+    uint16_t h[54];
+
+    for (int i = 0; i < 54; i++)
+        h[i] = i < 2 ? 0x03ff : to_half((float)between(-1024, 1024) / 512);
+    build_input(b, "x", 4, d);
+    b->graph.initializer[b->graph.n_initializer++] =
+        build_tensor(b, "w16", 4, w, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, h, sizeof h);
+    b->graph.initializer[b->graph.n_initializer++] =
+        build_tensor(b, "d16", 2, dense, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, h + 2, 12 * sizeof *h);
+    weights(b, "bias", 1, bias);
+    build_int(b, build_node(b, "Cast", "d16", "d"), "to", 1);
+    build_int(b, build_node(b, "Cast", "w16", "w"), "to", 1);
+    build_node(b, "Conv", "x,w", "c");
+    build_node(b, "Conv", "x,w", "again"); /* one constant read twice */
+    build_node(b, "Add", "c,again", "a");
+    build_node(b, "GlobalAveragePool", "a", "g");
+    build_node(b, "Flatten", "g", "f");
+    build_node(b, "Gemm", "f,d,bias", "y");
+    build_output(b, "y");
+    check(b, "float16 weights");
+}
+
 /* One input read in two orders of memory; a layout that only outputs see. */
 static void test_views(void **state)
 {
@@ -284,6 +346,8 @@ int main(void)
         cmocka_unit_test(test_hardswish_chain),
         cmocka_unit_test(test_hardswish_clip_inputs),
         cmocka_unit_test(test_float16),
+        cmocka_unit_test(test_float16_values),
+        cmocka_unit_test(test_float16_weights),
         cmocka_unit_test(test_views),
     };
     return run_operators(tests, sizeof tests / sizeof *tests);

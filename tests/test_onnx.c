@@ -87,8 +87,25 @@ static void window_ints(struct build *b, int node, const char *name, int64_t v, 
     build_ints(b, b->graph.node[node], name, n, list);
 }
 
+/* The tensor as n float16, in raw data or in a list. Returns them: all zero. */
+static uint16_t *halve(Onnx__TensorProto *t, size_t n)
+{
+    t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+    t->raw_data.len = n * sizeof(uint16_t);
+    memset(t->raw_data.data, 0, t->raw_data.len);
+    return (uint16_t *)(void *)t->raw_data.data;
+}
+
+static int32_t *list_halves(struct build *b, Onnx__TensorProto *t, size_t n)
+{
+    t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+    t->has_raw_data = 0;
+    t->n_int32_data = n;
+    return t->int32_data = build_own(b, calloc(n, sizeof *t->int32_data));
+}
+
 /* One thing done to the small graph, and what the message must say. */
-enum { MUTATIONS = 64 };
+enum { MUTATIONS = 70 };
 static const char *mutate(struct build *b, int i)
 {
     Onnx__TensorProto *w = b->graph.initializer[W], *bias = b->graph.initializer[BIAS],
@@ -228,6 +245,18 @@ static const char *mutate(struct build *b, int i)
         return input_dim(b, 2)->dim_value = 1 << 13, input_dim(b, 3)->dim_value = 1 << 12, "elements";
     case 62:
         return b->graph.n_output = 0, "the graph has 0 outputs";
+    case 63:
+        return halve(w, 71), "initialiser 'w': 72 elements of float16 are needed, 71 are there";
+    case 64:
+        return halve(w, 72)[5] = 0x7c00, "initialiser 'w': element 5 is not a finite number";
+    case 65:
+        return halve(w, 72)[71] = 0xfe01, "initialiser 'w': element 71 is not a finite number";
+    case 66:
+        return list_halves(b, w, 71), "initialiser 'w': 72 elements of float16 are needed, 71 are there";
+    case 67:
+        return list_halves(b, w, 72)[3] = 65536, "initialiser 'w': element 3 is 65536, which is no float16";
+    case 68:
+        return list_halves(b, w, 72)[0] = -1, "initialiser 'w': element 0 is -1, which is no float16";
     default:
         return build_output(b, "scores"), "output 'scores' is listed twice";
     }

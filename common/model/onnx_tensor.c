@@ -48,6 +48,10 @@ static int half_data(const Onnx__TensorProto *p, const char *what, struct graph_
     if (p->has_raw_data ? p->raw_data.len != t->n * 2 : p->n_int32_data != t->n)
         return err_set(err, "%s: %zu elements of float16 are needed, %zu are there", what, t->n,
                        p->has_raw_data ? p->raw_data.len / 2 : p->n_int32_data);
+    for (size_t i = 0; !p->has_raw_data && i < t->n; i++)
+        if (p->int32_data[i] < 0 || p->int32_data[i] > UINT16_MAX)
+            return err_set(err, "%s: element %zu is %d, which is no float16 (0 to 65535)", what, i,
+                           (int)p->int32_data[i]);
     f = malloc(t->n * sizeof *f);
     if (!f)
         return err_set(err, "%s: out of memory", what);
