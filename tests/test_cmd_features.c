@@ -1,5 +1,7 @@
+#include "audio/audiofile.h"
 #include "base/npy.h"
 #include "daemon/cmd.h"
+#include "model/recogniser.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,11 +15,13 @@
 
 #include <cmocka.h>
 
+#include "tiny_model.h"
+
 #define CHIRP "tests/data/chirp_16k.flac" /* 32,000 samples at 16 kHz */
 #define OTHER "tests/data/chirp_22k.flac"
 
 static char folder[] = "/tmp/earshot-features-XXXXXX";
-static char out[64], csv[64], list[64], said[64];
+static char out[64], csv[64], list[64], said[64], tiny[64];
 
 static int make_folder(void **state)
 {
@@ -28,28 +32,29 @@ static int make_folder(void **state)
     snprintf(csv, sizeof csv, "%s/index.csv", folder);
     snprintf(list, sizeof list, "%s/list", folder);
     snprintf(said, sizeof said, "%s/said", folder);
-    return 0;
+    return tiny_model_write(tiny, sizeof tiny, "1");
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf '%s' '%s'", folder, tiny);
     return system(command);
 }
 
-/* The words of `arguments`, @OUT, @CSV and @LIST replaced; what it says on stderr goes to the file `said`. */
+/* The words of `arguments`, @OUT, @CSV, @LIST and @MODEL replaced; what it says on stderr goes to the file `said`. */
 static int run(const char *arguments)
 {
     char text[1024], *argv[64] = {(char[]){"features"}}, *save = NULL;
     int argc = 1;
     snprintf(text, sizeof text, "%s", arguments);
     for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save))
-        argv[argc++] = strcmp(word, "@OUT") == 0    ? out
-                       : strcmp(word, "@CSV") == 0  ? csv
-                       : strcmp(word, "@LIST") == 0 ? list
-                                                    : word;
+        argv[argc++] = strcmp(word, "@OUT") == 0     ? out
+                       : strcmp(word, "@CSV") == 0   ? csv
+                       : strcmp(word, "@LIST") == 0  ? list
+                       : strcmp(word, "@MODEL") == 0 ? tiny
+                                                     : word;
     unlink(out);
     fflush(stderr);
     int was = dup(STDERR_FILENO);
@@ -133,6 +138,45 @@ static void test_windows(void **state)
     free(windows);
 }
 
+/* The shipped model's files go through the very functions of the recogniser. */
+static void test_model(void **state)
+{
+    (void)state;
+    static const char *const give[] = {"-g features", "-g scores", "-g embedding", ""};
+    static const size_t want[][3] = {{3, 96, 64}, {3, 0, 0}, {3, 256, 0}, {3, 256, 0}};
+    struct err err;
+    char arguments[200];
+    struct recogniser *r =
+        recogniser_new("models/earshot-s.onnx", &(struct decision_params){.confirm = 1, .hop_s = 0.5}, &err);
+    struct audiofile *file = audiofile_open(CHIRP, &err);
+    float *data[4], x[32000];
+    size_t shape[NPY_DIMS], dims, labels;
+
+    assert_non_null(r);
+    assert_non_null(file);
+    assert_int_equal(audiofile_read_mono(file, -1, x, 32000, &err), 32000);
+    labels = recogniser_model(r)->n_labels;
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(arguments, sizeof arguments, "-m models/earshot-s.onnx %s --hop 0.5 " CHIRP " -o @OUT", give[i]);
+        assert_int_equal(run(arguments), EXIT_GOOD);
+        data[i] = read_out(shape, &dims);
+        assert_int_equal(dims, i ? 2 : 3);
+        for (size_t k = 0; k < dims; k++)
+            assert_int_equal(shape[k], want[i][k] ? want[i][k] : labels);
+    }
+    for (size_t w = 0; w < 3; w++)
+        assert_memory_equal(recogniser_scores(r, x + w * 8000, 16000), data[1] + w * labels, labels * sizeof(float));
+    assert_memory_equal(data[2], data[3], 3 * 256 * sizeof(float));
+    float largest = 0;
+    for (size_t i = 0; i < 256; i++)
+        largest = fmaxf(largest, fabsf(data[2][i] - data[2][256 + i]));
+    assert_true(largest > 0.01f); /* another window, another embedding */
+    for (size_t i = 0; i < 4; i++)
+        free(data[i]);
+    audiofile_close(file);
+    recogniser_free(r);
+}
+
 static void test_list_and_index(void **state)
 {
     (void)state;
@@ -160,6 +204,14 @@ static void test_wrong_use(void **state)
         const char *says;
     } rows[] = {
         {"", EXIT_USAGE, "--feature is missing"},
+        {"-f logmel -m @MODEL " CHIRP " -o @OUT", EXIT_USAGE, "one of them"},
+        {"-m @MODEL -p hop=1 " CHIRP " -o @OUT", EXIT_USAGE, "--param goes with --feature"},
+        {"-f logmel -g scores " CHIRP " -o @OUT", EXIT_USAGE, "--give goes with --model"},
+        {"-m @MODEL -g all " CHIRP " -o @OUT", EXIT_USAGE, "features, embedding, scores"},
+        {"-m @MODEL -g scores --window 2 " CHIRP " -o @OUT", EXIT_USAGE, "looks at 1 s"},
+        {"-m @MODEL -g scores --hop 2 " CHIRP " -o @OUT", EXIT_USAGE, "not longer than the model's window of 1 s"},
+        {"-m @MODEL " CHIRP " -o @OUT", EXIT_USAGE, "no output called \"embedding\""},
+        {"-m /nowhere/m.onnx " CHIRP " -o @OUT", EXIT_FAILED, "/nowhere/m.onnx is not there"},
         {"-f logmel", EXIT_USAGE, "no file is named"},
         {"-f logmel " CHIRP, EXIT_USAGE, "--output is missing"},
         {"-f fbank " CHIRP " -o @OUT", EXIT_USAGE, "logmel, mfcc, nrdt"},
@@ -194,10 +246,8 @@ static void test_wrong_use(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_list_and_index),
-        cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_windows),   cmocka_unit_test(test_model),
+        cmocka_unit_test(test_list_and_index), cmocka_unit_test(test_wrong_use),
     };
     return cmocka_run_group_tests_name("cmd_features", tests, make_folder, remove_folder);
 }

@@ -163,7 +163,7 @@ static int tiny_model_write(char *path, size_t size, const char *window_s)
 }
 
 /* Adds a tone to x. */
-static void tiny_tone(float *x, unsigned rate, double from_s, double to_s, double hz, double amplitude)
+static inline void tiny_tone(float *x, unsigned rate, double from_s, double to_s, double hz, double amplitude)
 {
     for (size_t i = (size_t)(from_s * rate); i < (size_t)(to_s * rate); i++)
         x[i] += (float)(amplitude * sin(2 * M_PI * hz * (double)i / rate));

@@ -9,7 +9,7 @@
 
 #define FEATURE_PREFIX "earshot.feature."
 #define WINDOW_MIN     0.02
-#define WINDOW_MAX     60.0
+#define WINDOW_MAX     30.0 /* the analysis cuts no longer ones */
 
 const char *metadata_get(const struct metadata *m, const char *key)
 {
