@@ -254,6 +254,11 @@ void classifier_free(struct classifier *c)
     free(c);
 }
 
+const struct model_info *classifier_model(const struct classifier *c, size_t i)
+{
+    return recogniser_model(c->ears[i].recogniser);
+}
+
 /* Returns the frames heard, -1 with err where nothing could be. `broken`, with err, when the end was not the end. */
 static int64_t listen(struct classifier *c, struct sound *s, classify_progress *progress, void *ctx, bool *broken,
                       struct err *err)

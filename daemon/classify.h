@@ -42,6 +42,9 @@ struct classifier *classifier_new(const struct classify_params *params, const ch
                                   struct err *err);
 void classifier_free(struct classifier *c);
 
+/* The i-th model; the classifier's. */
+const struct model_info *classifier_model(const struct classifier *c, size_t i);
+
 /* Called now and then with the seconds of sound read since the last call. */
 typedef void classify_progress(void *ctx, double seconds);
 

@@ -1,0 +1,245 @@
+/* earshot evaluate: how well labelled recordings are recognised, through the path that the microphone takes. */
+#include "daemon/args.h"
+#include "daemon/cmd.h"
+#include "daemon/evaluate.h"
+#include "daemon/evaluate_clips.h"
+#include "daemon/evaluate_stream.h"
+#include "daemon/pipeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { JOBS_MAX = 256, PATH_SIZE = 4096 };
+
+/* The command line as it was read. */
+struct request {
+    struct evaluate common;
+    struct evaluate_clips clips;
+    const char *model;                     /* as given */
+    const char **where;                    /* [argc], clips.where */
+    const char **streams;                  /* [argc]: sound, annotations, sound, annotations ... */
+    size_t n_streams;                      /* of these strings */
+    const char *clips_flag, *streams_flag; /* one that was given and is for the one or the other alone */
+    char model_path[PATH_SIZE];
+};
+
+enum {
+    FLAG_CLIPS,
+    FLAG_STREAM,
+    FLAG_MODEL,
+    FLAG_JOBS,
+    FLAG_OUT,
+    FLAG_PICTURE,
+    FLAG_FOLDS,
+    FLAG_WHERE,
+    FLAG_MAP,
+    FLAG_SKIP_UNKNOWN,
+    FLAG_SCORES,
+    FLAG_CONFUSION,
+    FLAG_RELIABILITY,
+};
+static const struct arg_flag flags[] = {
+    [FLAG_CLIPS] = {"clips", 0, "MANIFEST"},
+    [FLAG_STREAM] = {"stream", 0, "FILE"},
+    [FLAG_MODEL] = {"model", 'm', "MODEL"},
+    [FLAG_JOBS] = {"jobs", 'j', "N"},
+    [FLAG_OUT] = {"out", 'o', "DIR"},
+    [FLAG_PICTURE] = {"picture", 0, "FILE"},
+    [FLAG_FOLDS] = {"folds", 0, "LIST"},
+    [FLAG_WHERE] = {"where", 0, "CONDITIONS"},
+    [FLAG_MAP] = {"map", 0, "FILE"},
+    [FLAG_SKIP_UNKNOWN] = {"skip-unknown", 0, NULL},
+    [FLAG_SCORES] = {"scores", 0, "FILE"},
+    [FLAG_CONFUSION] = {"confusion", 0, "FILE"},
+    [FLAG_RELIABILITY] = {"reliability", 0, "FILE"},
+    {0},
+};
+
+char *evaluate_path(const struct evaluate *e, const char *given, const char *name, bool *failed)
+{
+    char *path = NULL;
+
+    if (given)
+        path = strdup(given);
+    else if (!e->out)
+        return NULL;
+    else if (asprintf(&path, "%s/%s", e->out, name) < 0)
+        path = NULL;
+    *failed |= !path;
+    return path;
+}
+
+/* A flag that may stand once. */
+static int set_once(const struct args *a, const char **out)
+{
+    if (*out)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--%s is given twice", a->flag);
+    *out = a->value;
+    return EXIT_GOOD;
+}
+
+/* Flags that are for clips alone. Returns an exit code, -1: another flag. */
+static int take_clips_flag(struct request *r, const struct args *a, int flag)
+{
+    const char **const values[] = {
+        [FLAG_FOLDS] = &r->clips.folds,
+        [FLAG_MAP] = &r->clips.map,
+        [FLAG_SCORES] = &r->clips.scores,
+        [FLAG_CONFUSION] = &r->clips.confusion,
+        [FLAG_RELIABILITY] = &r->clips.reliability,
+    };
+
+    if (flag < FLAG_FOLDS)
+        return -1;
+    r->clips_flag = a->flag;
+    if (flag == FLAG_WHERE)
+        r->where[r->clips.n_where++] = a->value;
+    else if (flag == FLAG_SKIP_UNKNOWN)
+        r->clips.skip_unknown = true;
+    else
+        return set_once(a, values[flag]);
+    return EXIT_GOOD;
+}
+
+static int take_flag(struct request *r, const struct args *a, int flag)
+{
+    long n;
+
+    switch (flag) {
+    case FLAG_CLIPS:
+        return set_once(a, &r->clips.manifest);
+    case FLAG_MODEL:
+        return set_once(a, &r->model);
+    case FLAG_OUT:
+        return set_once(a, &r->common.out);
+    case FLAG_PICTURE:
+        return set_once(a, &r->common.picture);
+    case FLAG_JOBS:
+        if (args_int(a, 1, JOBS_MAX, &n) < 0)
+            return EXIT_USAGE;
+        r->common.jobs = (size_t)n;
+        return EXIT_GOOD;
+    case FLAG_STREAM:
+    case ARGS_PLAIN:
+        r->streams[r->n_streams++] = a->value;
+        return EXIT_GOOD;
+    case ARGS_BAD:
+        return EXIT_USAGE;
+    default:
+        return take_clips_flag(r, a, flag);
+    }
+}
+
+static int read_arguments(struct request *r, int argc, char **argv)
+{
+    struct args a = {.flags = flags, .argc = argc, .argv = argv};
+    bool streams = false;
+
+    for (int flag; (flag = args_next(&a)) != ARGS_END;) {
+        streams |= flag == FLAG_STREAM;
+        if (flag == ARGS_PLAIN && !streams)
+            return args_unexpected(&a);
+        int code = take_flag(r, &a, flag);
+        if (code != EXIT_GOOD)
+            return code;
+    }
+    if (!r->clips.manifest == !streams)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "%s (see earshot evaluate --help)",
+                        streams ? "--clips and --stream do not go together"
+                                : "--clips MANIFEST or --stream FILE ANNOTATIONS is needed");
+    if (r->n_streams % 2)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--stream %s: the file with its annotations is missing after it",
+                        r->streams[r->n_streams - 1]);
+    if (streams && r->clips_flag)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--%s goes with --clips only", r->clips_flag);
+    return EXIT_GOOD;
+}
+
+/* What the two parts share; the folder of --out is made where its parent is there. */
+static int prepare(struct request *r, const struct config *c)
+{
+    struct evaluate *e = &r->common;
+    struct err err;
+
+    e->params.gate = c->gate;
+    e->params.hop_s = c->model.hop;
+    pipeline_decision_params(c, &e->params.decision);
+    if (model_find(r->model ? r->model : c->model.file, r->model_path, sizeof r->model_path, &err) < 0)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
+    e->model = r->model_path;
+    if (e->out && mkdir(e->out, 0777) < 0 && errno != EEXIST)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--out %s: %s", e->out, strerror(errno));
+    if (e->out && access(e->out, W_OK | X_OK) < 0)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--out %s: %s", e->out, strerror(errno));
+    return EXIT_GOOD;
+}
+
+static int run_streams(const struct request *r)
+{
+    size_t n = r->n_streams / 2;
+    struct evaluate_stream *streams = calloc(n, sizeof *streams);
+
+    if (!streams)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    for (size_t i = 0; i < n; i++)
+        streams[i] = (struct evaluate_stream){r->streams[2 * i], r->streams[2 * i + 1]};
+    int code = evaluate_stream_run(&r->common, streams, n);
+    free(streams);
+    return code;
+}
+
+static int run(struct cmd_context *cx, int argc, char **argv)
+{
+    struct request r = {.common = {.cx = cx, .jobs = 1}};
+    int code = EXIT_FAILED;
+
+    r.where = calloc((size_t)argc, sizeof *r.where);
+    r.streams = calloc((size_t)argc, sizeof *r.streams);
+    if (r.where && r.streams)
+        code = read_arguments(&r, argc, argv);
+    else
+        cmd_fail(code, EVALUATE, "no memory");
+    r.clips.where = r.where;
+    if (code == EXIT_GOOD)
+        code = prepare(&r, &cx->config);
+    if (code == EXIT_GOOD)
+        code = r.clips.manifest ? evaluate_clips_run(&r.common, &r.clips) : run_streams(&r);
+    free(r.where);
+    free(r.streams);
+    return code;
+}
+
+const struct command cmd_evaluate = {
+    .name = "evaluate",
+    .summary = "measure how well labelled recordings are recognised",
+    .usage =
+        "usage: earshot evaluate [FLAG...] --clips MANIFEST\n"
+        "       earshot evaluate [FLAG...] --stream FILE ANNOTATIONS [FILE ANNOTATIONS...]\n"
+        "\n"
+        "Runs recordings whose content is known through the path that the microphone takes, and compares.\n"
+        "\n"
+        "  -m, --model MODEL    a name or a file (default: [model] file)\n"
+        "  -j, --jobs N         files at once (1)\n"
+        "  -o, --out DIR        writes all files of these there, under the names in parentheses\n"
+        "      --picture FILE   SVG: of clips, what was heard for what (confusion.svg)\n"
+        "      --json           one object with all figures\n"
+        "\n"
+        "Clips, a sound each. The manifest is CSV with a header: path (relative to the manifest), label, and where\n"
+        "there are such: fold, dataset; other columns may follow. What counts is the first of a file's labels, as\n"
+        "`earshot classify` gives them.\n"
+        "\n"
+        "      --folds LIST     these folds alone, such as 4 or 1,3\n"
+        "      --where CONDITIONS  clips for which all hold: dataset=esc50,fold=4; given again: or those for which\n"
+        "                       these hold\n"
+        "      --map FILE       CSV with the columns name,label: what a label in the manifest is called here\n"
+        "      --skip-unknown   leaves out clips with a label that the model does not have, and says how many\n"
+        "      --scores FILE    CSV: each clip's label and all of its scores (scores.csv)\n"
+        "      --confusion FILE CSV: clips by label and by what was heard (confusion.csv)\n"
+        "      --reliability FILE  how often scores are right, SVG (reliability.svg)\n"
+        "\n"
+        "What cannot be evaluated is named on stderr and the rest goes on; the exit code is 1 then.\n",
+    .run = run,
+};

@@ -1,0 +1,23 @@
+/* What the two parts of `earshot evaluate`, clips and streams, are given alike. */
+#ifndef EARSHOT_EVALUATE_H
+#define EARSHOT_EVALUATE_H
+
+#include "daemon/classify.h"
+#include "daemon/cmd.h"
+
+#define EVALUATE "evaluate" /* for cmd_fail */
+
+struct evaluate {
+    const struct cmd_context *cx;  /* the configuration and --json */
+    const char *model;             /* path, as model_find gives it */
+    struct classify_params params; /* of the configuration, as classify has them */
+    size_t jobs;                   /* files at once, 1 or more */
+    const char *picture;           /* --picture: SVG file to write, NULL: none, or as --out says */
+    const char *out;               /* --out: folder, there and writable, for all files that nothing else names; NULL */
+};
+
+/* Where a file is to be written: `given` (a flag's value) where not NULL, else `name` in --out, else NULL: not at all. The
+ * caller's to free; *failed where there is no memory. */
+char *evaluate_path(const struct evaluate *e, const char *given, const char *name, bool *failed);
+
+#endif

@@ -1,0 +1,193 @@
+#include "daemon/evaluate_clips.h"
+
+#include "daemon/classify_print.h"
+#include "daemon/evaluate_hear.h"
+#include "daemon/evaluate_print.h"
+#include "evaluate/labelmap.h"
+#include "evaluate/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One evaluation on its way. */
+struct clips {
+    const struct evaluate *common;
+    const struct evaluate_clips *what;
+    struct manifest manifest;
+    struct hearing hearing;
+    unsigned *truth; /* [manifest.n] */
+    struct left_out left_out;
+};
+
+static void complain(void *ctx, const char *text)
+{
+    (void)ctx;
+    fputs("earshot " EVALUATE ": ", stderr);
+    print_name(stderr, text);
+    fputc('\n', stderr);
+}
+
+/* Throws out the clips that are marked, with all that belongs to them. */
+static void drop_clips(struct clips *c, const bool *drop)
+{
+    size_t kept = 0, width = c->hearing.model->n_labels;
+    float *scores = c->hearing.scores;
+
+    for (size_t i = 0; i < c->manifest.n; i++) {
+        if (drop[i])
+            continue;
+        if (scores)
+            memmove(scores + kept * width, scores + i * width, width * sizeof *scores);
+        c->truth[kept++] = c->truth[i];
+    }
+    manifest_drop(&c->manifest, drop);
+}
+
+/* Is clip i the first with its label? unknown: [n] */
+static bool is_first(const struct manifest *m, const bool *unknown, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (unknown[k] && strcmp(m->clips[k].label, m->clips[i].label) == 0)
+            return false;
+    return true;
+}
+
+/* Names each label that the model does not have once: the line of its first clip, how many clips have it, the nearest label. */
+static void tell_unknown(const struct manifest *m, const bool *unknown, const struct labelmap *map)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        const struct clip *clip = &m->clips[i];
+        const char *nearest = labelmap_nearest(map, clip->label);
+        struct err err;
+        size_t count = 0;
+
+        if (!unknown[i] || !is_first(m, unknown, i))
+            continue;
+        for (size_t k = i; k < m->n; k++)
+            count += unknown[k] && strcmp(m->clips[k].label, clip->label) == 0;
+        err_set(&err, "%s:%u: the model has no label %.100s (%zu clip%s)%s%s%s", m->path, clip->line, clip->label,
+                count, count == 1 ? "" : "s", nearest ? "; did you mean " : "", nearest ? nearest : "",
+                nearest ? "?" : "");
+        complain(NULL, err.text);
+    }
+}
+
+/* Gives every clip the model's label. unknown: [manifest.n], false. Returns an exit code. */
+static int find_labels(struct clips *c, const struct labelmap *map, bool *unknown)
+{
+    struct manifest *m = &c->manifest;
+
+    for (size_t i = 0; i < m->n; i++) {
+        int label = labelmap_find(map, m->clips[i].label);
+        unknown[i] = label < 0;
+        c->truth[i] = (unsigned)label;
+        c->left_out.unknown += unknown[i];
+    }
+    if (c->left_out.unknown == 0)
+        return EXIT_GOOD;
+    tell_unknown(m, unknown, map);
+    if (!c->what->skip_unknown)
+        return cmd_fail(EXIT_FAILED, EVALUATE,
+                        "%s: %zu of %zu clips have labels that %s does not have; --skip-unknown leaves them out, --map "
+                        "says what they are called here",
+                        m->path, c->left_out.unknown, m->n, c->hearing.model->name);
+    if (c->left_out.unknown == m->n)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "%s: %s has the label of no clip", m->path, c->hearing.model->name);
+    drop_clips(c, unknown);
+    return EXIT_GOOD;
+}
+
+static int resolve_labels(struct clips *c)
+{
+    const struct model_info *model = c->hearing.model;
+    struct labelmap map;
+    struct err err;
+
+    if (labelmap_init(&map, model->labels, model->n_labels, c->what->map, &err) < 0)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--map %s", err.text);
+    bool *unknown = calloc(c->manifest.n, sizeof *unknown);
+    c->truth = calloc(c->manifest.n, sizeof *c->truth);
+    int code = unknown && c->truth ? find_labels(c, &map, unknown) : cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    free(unknown);
+    labelmap_free(&map);
+    return code;
+}
+
+static int read_manifest(struct clips *c)
+{
+    const struct evaluate_clips *w = c->what;
+    struct err err;
+
+    if (manifest_read(&c->manifest, w->manifest, complain, NULL, &err) < 0)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "%s", err.text);
+    c->left_out.bad = c->manifest.n_bad;
+    long filtered = manifest_filter(&c->manifest, w->where, w->n_where, w->folds, &err);
+    if (filtered < 0)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
+    c->left_out.filtered = (size_t)filtered;
+    return EXIT_GOOD;
+}
+
+static int hear(struct clips *c)
+{
+    long failed = hearing_do(&c->hearing, &c->manifest);
+
+    if (failed < 0)
+        return EXIT_FAILED;
+    c->left_out.unheard = (size_t)failed;
+    if (c->left_out.unheard == c->manifest.n)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "%s: no clip could be read", c->manifest.path);
+    bool *drop = c->hearing.heard;
+    for (size_t i = 0; i < c->manifest.n; i++)
+        drop[i] = !drop[i];
+    drop_clips(c, drop);
+    return EXIT_GOOD;
+}
+
+static int report(const struct clips *c)
+{
+    const struct model_info *model = c->hearing.model;
+    struct clipset set = {.n = c->manifest.n,
+                          .n_labels = model->n_labels,
+                          .labels = model->labels,
+                          .scores = c->hearing.scores,
+                          .truth = c->truth};
+    struct clipreport figures;
+
+    if (clipreport_init(&figures, &set, c->manifest.clips) < 0)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    struct clips_result r = {.manifest = c->manifest.path,
+                             .model = model,
+                             .report = &figures,
+                             .left_out = c->left_out,
+                             .seconds = c->hearing.seconds,
+                             .elapsed_s = c->hearing.elapsed_s};
+    int code = EXIT_GOOD;
+    if (!c->common->cx->json)
+        evaluate_text(stdout, &r);
+    else if (evaluate_json(stdout, &r) < 0)
+        code = cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    clipreport_free(&figures);
+    return code;
+}
+
+int evaluate_clips_run(const struct evaluate *e, const struct evaluate_clips *what)
+{
+    struct clips c = {.common = e, .what = what};
+    int code = hearing_open(&c.hearing, e);
+
+    if (code == EXIT_GOOD)
+        code = read_manifest(&c);
+    if (code == EXIT_GOOD)
+        code = resolve_labels(&c);
+    if (code == EXIT_GOOD)
+        code = hear(&c);
+    if (code == EXIT_GOOD)
+        code = report(&c);
+    if (code == EXIT_GOOD && (c.left_out.bad || c.left_out.unheard))
+        code = EXIT_FAILED;
+    free(c.truth);
+    manifest_free(&c.manifest);
+    hearing_close(&c.hearing);
+    return code;
+}

@@ -1,0 +1,103 @@
+#include "daemon/evaluate_print.h"
+
+#include "daemon/classify_print.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { NAME = 22 };
+
+/* "93.4 % (92.0 to 94.6)" */
+static void print_share(FILE *out, struct share s)
+{
+    if (s.n == 0)
+        fputs("     -", out);
+    else
+        fprintf(out, "%5.1f %% (%4.1f to %5.1f)", 100 * s.value, 100 * s.low, 100 * s.high);
+}
+
+/* 0.934, "-" where there is none; a column of 9. */
+static void print_ratio(FILE *out, double value)
+{
+    if (isnan(value))
+        fprintf(out, "%9s", "-");
+    else
+        fprintf(out, "%9.3f", value);
+}
+
+static void print_head(FILE *out, const struct clips_result *r)
+{
+    const struct left_out *l = &r->left_out;
+
+    print_name(out, r->manifest);
+    fprintf(out, ": %zu clips, %.0f s of sound, in %.1f s; model %s, %zu labels, %zu of them in the manifest\n",
+            r->report->set->n, r->seconds, r->elapsed_s, r->model->name, r->report->set->n_labels, r->report->n_own);
+    if (l->filtered + l->unknown + l->bad + l->unheard)
+        fprintf(out, "left out: %zu by condition, %zu with an unknown label, %zu bad lines, %zu unreadable files\n",
+                l->filtered, l->unknown, l->bad, l->unheard);
+}
+
+static void print_all(FILE *out, const struct clipreport *r)
+{
+    const struct {
+        const char *name;
+        struct share share;
+    } rows[] = {
+        {"accuracy", r->all.top1}, {"among own labels", r->all.own}, {"top 3", r->all.top3}, {"top 5", r->all.top5}};
+
+    fputc('\n', out);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fprintf(out, "%-*s", NAME, rows[i].name);
+        print_share(out, rows[i].share);
+        fprintf(out, "  %zu of %zu\n", rows[i].share.hits, rows[i].share.n);
+    }
+    fprintf(out, "%-*srecall %.3f, F1 %.3f, average precision %.3f\n", NAME, "mean over labels", r->macro.recall,
+            r->macro.f1, r->macro.average_precision);
+}
+
+static void print_groups(FILE *out, const char *what, const struct clip_group *groups, size_t n)
+{
+    char name[80];
+
+    if (n == 0)
+        return;
+    fprintf(out, "\n%-*s%7s  %-25s %-25s\n", NAME, what, "clips", "accuracy", "among own labels");
+    for (size_t i = 0; i < n; i++) {
+        const struct clip_group *g = &groups[i];
+        const char *dataset = g->dataset ? *g->dataset ? g->dataset : "(none)" : "";
+        snprintf(name, sizeof name, "%s%s%s", dataset, g->dataset && g->fold ? " " : "",
+                 g->fold ? *g->fold ? g->fold : "(none)" : "");
+        size_t width = strlen(name);
+        print_name(out, name);
+        fprintf(out, "%*s%7zu  ", width < NAME ? (int)(NAME - width) : 1, "", g->figures.top1.n);
+        print_share(out, g->figures.top1);
+        fputs("   ", out);
+        print_share(out, g->figures.own);
+        fputc('\n', out);
+    }
+}
+
+static void print_classes(FILE *out, const struct clipreport *r)
+{
+    fprintf(out, "\n%-*s%7s%7s%9s%9s%9s%9s\n", NAME, "label", "clips", "named", "precis.", "recall", "F1", "avg.pr.");
+    for (size_t k = 0; k < r->set->n_labels; k++) {
+        const struct class_figures *f = &r->classes[k];
+        if (!f->support && !f->predicted)
+            continue;
+        fprintf(out, "%-*s%7zu%7zu", NAME, r->set->labels[k], f->support, f->predicted);
+        print_ratio(out, f->precision);
+        print_ratio(out, f->recall);
+        print_ratio(out, f->f1);
+        print_ratio(out, f->average_precision);
+        fputc('\n', out);
+    }
+}
+
+void evaluate_text(FILE *out, const struct clips_result *r)
+{
+    print_head(out, r);
+    print_all(out, r->report);
+    print_groups(out, "data set", r->report->datasets, r->report->n_datasets);
+    print_groups(out, r->report->n_datasets ? "data set, fold" : "fold", r->report->folds, r->report->n_folds);
+    print_classes(out, r->report);
+}

@@ -1,0 +1,32 @@
+/* What an evaluation of clips found, for programs and for people. */
+#ifndef EARSHOT_EVALUATE_PRINT_H
+#define EARSHOT_EVALUATE_PRINT_H
+
+#include "evaluate/clipreport.h"
+#include "model/model.h"
+#include <stdio.h>
+
+/* Clips that no figure counts. */
+struct left_out {
+    size_t filtered; /* by --where and --folds */
+    size_t unknown;  /* by --skip-unknown */
+    size_t bad;      /* lines of the manifest that cannot be used */
+    size_t unheard;  /* files that could not be read */
+};
+
+struct clips_result {
+    const char *manifest; /* path */
+    const struct model_info *model;
+    const struct clipreport *report;
+    struct left_out left_out;
+    double seconds; /* of sound */
+    double elapsed_s;
+};
+
+/* One JSON object on one line. -1: no memory. */
+int evaluate_json(FILE *out, const struct clips_result *r);
+
+/* Tables. */
+void evaluate_text(FILE *out, const struct clips_result *r);
+
+#endif
