@@ -1,9 +1,9 @@
-"""What the recipes share: audio files, features from the program, metadata of a model."""
-import csv, ctypes, pathlib, subprocess, tempfile
+"""What the recipes share: features from the program, audio files, metadata of a model."""
+import csv, pathlib, subprocess, tempfile
 import numpy as np
 import onnx, onnx.numpy_helper
+from audiofile import read_audio, write_audio  # noqa: F401 - for the recipes
 
-WAV, FLAC, PCM16 = 0x10000, 0x170000, 0x2
 SHARED_NAMES = {"dog": "dog_bark", "engine": "engine_idling"}  # one slug for what two data sets name differently
 
 # Every parameter of the features, as metadata names them: a model must not change when the program's defaults do.
@@ -21,42 +21,6 @@ MFCC40 = {
     "mel_bands": 128, "fmin": 0, "fmax": 0, "mel_scale": "slaney", "mel_triangles": "hz", "mel_norm": "slaney",
     "skip_dc": "false", "skip_nyquist": "false", "pre_emphasis": 0,
     "log": "db", "log_offset": 0, "log_amin": 1e-10, "top_db": 80, "scale": 1, "shift": 0, "n_mfcc": 40}
-
-
-class SfInfo(ctypes.Structure):
-    _fields_ = [("frames", ctypes.c_int64), ("rate", ctypes.c_int), ("channels", ctypes.c_int),
-                ("format", ctypes.c_int), ("sections", ctypes.c_int), ("seekable", ctypes.c_int)]
-
-
-def sndfile():
-    lib = ctypes.CDLL("libsndfile.so.1")
-    lib.sf_open.restype = ctypes.c_void_p
-    lib.sf_readf_float.restype = lib.sf_writef_float.restype = ctypes.c_int64
-    return lib
-
-
-def read_audio(path):
-    """(mono float32 samples, rate)"""
-    lib, info = sndfile(), SfInfo()
-    h = lib.sf_open(str(path).encode(), 0x10, ctypes.byref(info))
-    if not h:
-        raise OSError(f"{path}: libsndfile cannot read it")
-    x = np.zeros((info.frames, info.channels), np.float32)
-    n = lib.sf_readf_float(ctypes.c_void_p(h), ctypes.c_void_p(x.ctypes.data), ctypes.c_int64(info.frames))
-    lib.sf_close(ctypes.c_void_p(h))
-    return x[:n].mean(1), info.rate
-
-
-def write_audio(path, x, rate):
-    """Mono, 16 bit, FLAC or WAV by the name's ending. What exceeds full scale is clipped."""
-    kind = FLAC if str(path).endswith(".flac") else WAV
-    lib, info = sndfile(), SfInfo(rate=rate, channels=1, format=kind | PCM16)
-    h = lib.sf_open(str(path).encode(), 0x20, ctypes.byref(info))
-    if not h:
-        raise OSError(f"{path}: libsndfile cannot write it")
-    x = np.clip(x, -1, 1 - 2 ** -15).astype(np.float32)
-    lib.sf_writef_float(ctypes.c_void_p(h), ctypes.c_void_p(x.ctypes.data), ctypes.c_int64(len(x)))
-    lib.sf_close(ctypes.c_void_p(h))
 
 
 def extract(earshot, feature, params, paths, window_s=None):

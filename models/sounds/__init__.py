@@ -1,0 +1,1 @@
+"""Sounds, rooms and microphones. All draw from a numpy Generator alone: the same seed, the same samples."""
