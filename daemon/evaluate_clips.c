@@ -1,6 +1,7 @@
 #include "daemon/evaluate_clips.h"
 
 #include "daemon/classify_print.h"
+#include "daemon/evaluate_files.h"
 #include "daemon/evaluate_hear.h"
 #include "daemon/evaluate_print.h"
 #include "evaluate/labelmap.h"
@@ -144,7 +145,7 @@ static int hear(struct clips *c)
     return EXIT_GOOD;
 }
 
-static int report(const struct clips *c)
+static int report(const struct clips *c, struct evaluate_files *files)
 {
     const struct model_info *model = c->hearing.model;
     struct clipset set = {.n = c->manifest.n,
@@ -157,6 +158,9 @@ static int report(const struct clips *c)
     if (clipreport_init(&figures, &set, c->manifest.clips) < 0)
         return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
     struct clips_result r = {.manifest = c->manifest.path,
+                             .folds = c->what->folds,
+                             .where = c->what->where,
+                             .n_where = c->what->n_where,
                              .model = model,
                              .report = &figures,
                              .left_out = c->left_out,
@@ -167,6 +171,8 @@ static int report(const struct clips *c)
         evaluate_text(stdout, &r);
     else if (evaluate_json(stdout, &r) < 0)
         code = cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    if (evaluate_files_write(files, &r, c->manifest.clips) < 0)
+        code = EXIT_FAILED;
     clipreport_free(&figures);
     return code;
 }
@@ -174,6 +180,7 @@ static int report(const struct clips *c)
 int evaluate_clips_run(const struct evaluate *e, const struct evaluate_clips *what)
 {
     struct clips c = {.common = e, .what = what};
+    struct evaluate_files files = {0};
     int code = hearing_open(&c.hearing, e);
 
     if (code == EXIT_GOOD)
@@ -181,11 +188,14 @@ int evaluate_clips_run(const struct evaluate *e, const struct evaluate_clips *wh
     if (code == EXIT_GOOD)
         code = resolve_labels(&c);
     if (code == EXIT_GOOD)
+        code = evaluate_files_open(&files, e, what);
+    if (code == EXIT_GOOD)
         code = hear(&c);
     if (code == EXIT_GOOD)
-        code = report(&c);
+        code = report(&c, &files);
     if (code == EXIT_GOOD && (c.left_out.bad || c.left_out.unheard))
         code = EXIT_FAILED;
+    evaluate_files_abandon(&files);
     free(c.truth);
     manifest_free(&c.manifest);
     hearing_close(&c.hearing);

@@ -57,6 +57,52 @@ static json_t *classes_json(const struct clipreport *r)
     return a;
 }
 
+static json_t *labels_json(const struct confusion *c, const unsigned *which, size_t n)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(a, json_text(c->labels[which[i]]));
+    return a;
+}
+
+static json_t *confusion_json(const struct confusion *c)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < c->n_rows; i++) {
+        json_t *row = json_array();
+        for (size_t k = 0; k < c->n_cols; k++)
+            json_array_append_new(row, json_integer((json_int_t)c->count[i * c->n_cols + k]));
+        json_array_append_new(rows, row);
+    }
+    return json_pack("{s:o, s:o, s:o}", "labels", labels_json(c, c->rows, c->n_rows), "heard",
+                     labels_json(c, c->cols, c->n_cols), "clips", rows);
+}
+
+static json_t *calibration_json(const struct calibration *c)
+{
+    json_t *bins = json_array();
+
+    for (int b = 0; b < CALIBRATION_BINS; b++)
+        json_array_append_new(bins, json_pack("{s:o, s:o, s:I, s:o, s:o}", "above",
+                                              json_decimal((double)b / CALIBRATION_BINS, PLACES), "to",
+                                              json_decimal((b + 1.0) / CALIBRATION_BINS, PLACES), "clips",
+                                              (json_int_t)c->bin[b].n, "score", json_decimal(c->bin[b].score, PLACES),
+                                              "right", json_decimal(c->bin[b].right, PLACES)));
+    return json_pack("{s:o, s:o, s:o, s:o}", "ece", json_decimal(c->ece, PLACES), "max_error",
+                     json_decimal(c->max_error, PLACES), "brier", json_decimal(c->brier, PLACES), "bins", bins);
+}
+
+static json_t *conditions_json(const struct clips_result *r)
+{
+    json_t *where = json_array();
+
+    for (size_t i = 0; i < r->n_where; i++)
+        json_array_append_new(where, json_text(r->where[i]));
+    return json_pack("{s:o, s:o}", "where", where, "folds", json_text(r->folds));
+}
+
 static json_t *left_out_json(const struct left_out *l)
 {
     return json_pack("{s:I, s:I, s:I, s:I}", "filtered", (json_int_t)l->filtered, "unknown_label",
@@ -70,6 +116,7 @@ int evaluate_json(FILE *out, const struct clips_result *r)
     int failed = json_object_set_new(o, "manifest", json_text(r->manifest));
 
     failed |= json_object_set_new(o, "model", json_text(r->model->name));
+    failed |= json_object_set_new(o, "conditions", conditions_json(r));
     failed |= json_object_set_new(o, "clips", json_integer((json_int_t)c->set->n));
     failed |= json_object_set_new(o, "left_out", left_out_json(&r->left_out));
     failed |= json_object_set_new(o, "duration_s", json_decimal(r->seconds, 3));
@@ -83,6 +130,8 @@ int evaluate_json(FILE *out, const struct clips_result *r)
     failed |= json_object_set_new(o, "datasets", groups_json(c->datasets, c->n_datasets));
     failed |= json_object_set_new(o, "folds", groups_json(c->folds, c->n_folds));
     failed |= json_object_set_new(o, "classes", classes_json(c));
+    failed |= json_object_set_new(o, "confusion", confusion_json(&c->confusion));
+    failed |= json_object_set_new(o, "calibration", calibration_json(&c->calibration));
     failed |= failed ? 0 : json_dumpf(o, out, JSON_LINE);
     json_decref(o);
     fputc('\n', out);

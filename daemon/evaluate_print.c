@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NAME = 22 };
+enum { NAME = 22, TABLE_MAX = 16, MISTAKES = 15 };
 
 /* "93.4 % (92.0 to 94.6)" */
 static void print_share(FILE *out, struct share s)
@@ -93,6 +93,45 @@ static void print_classes(FILE *out, const struct clipreport *r)
     }
 }
 
+/* The whole table where it fits a terminal: the columns are numbered as the rows are. */
+static void print_table(FILE *out, const struct confusion *c)
+{
+    fprintf(out, "\n%-*s", NAME + 4, "is / heard as");
+    for (size_t k = 0; k < c->n_cols; k++)
+        fprintf(out, "%5zu", k + 1);
+    fputc('\n', out);
+    for (size_t i = 0; i < c->n_cols; i++) {
+        fprintf(out, "%3zu %-*s", i + 1, NAME, c->labels[c->cols[i]]);
+        for (size_t k = 0; i < c->n_rows && k < c->n_cols; k++)
+            if (c->count[i * c->n_cols + k])
+                fprintf(out, "%5zu", c->count[i * c->n_cols + k]);
+            else
+                fprintf(out, "%5s", ".");
+        fputc('\n', out);
+    }
+}
+
+static void print_mistakes(FILE *out, const struct confusion *c)
+{
+    struct mistake most[MISTAKES];
+    size_t n = confusion_mistakes(c, most, MISTAKES);
+
+    fputs(n ? "\nmost frequent mistakes\n" : "\nno mistakes\n", out);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%-*s heard as %-*s %4zu of %zu\n", NAME, c->labels[c->rows[most[i].row]], NAME,
+                c->labels[c->cols[most[i].col]], most[i].count, c->total[most[i].row]);
+}
+
+static void print_calibration(FILE *out, const struct calibration *c)
+{
+    fprintf(out, "\ncalibration: ECE %.3f, greatest error %.3f, Brier score %.3f\n", c->ece, c->max_error, c->brier);
+    fprintf(out, "%-14s%7s%8s%8s\n", "score", "clips", "mean", "right");
+    for (int b = 0; b < CALIBRATION_BINS; b++)
+        if (c->bin[b].n)
+            fprintf(out, "%.3f to %.3f%7zu%8.3f%8.3f\n", (double)b / CALIBRATION_BINS, (b + 1.0) / CALIBRATION_BINS,
+                    c->bin[b].n, c->bin[b].score, c->bin[b].right);
+}
+
 void evaluate_text(FILE *out, const struct clips_result *r)
 {
     print_head(out, r);
@@ -100,4 +139,8 @@ void evaluate_text(FILE *out, const struct clips_result *r)
     print_groups(out, "data set", r->report->datasets, r->report->n_datasets);
     print_groups(out, r->report->n_datasets ? "data set, fold" : "fold", r->report->folds, r->report->n_folds);
     print_classes(out, r->report);
+    if (r->report->confusion.n_cols <= TABLE_MAX)
+        print_table(out, &r->report->confusion);
+    print_mistakes(out, &r->report->confusion);
+    print_calibration(out, &r->report->calibration);
 }

@@ -15,7 +15,10 @@ struct left_out {
 };
 
 struct clips_result {
-    const char *manifest; /* path */
+    const char *manifest;     /* path */
+    const char *folds;        /* --folds, NULL: none */
+    const char *const *where; /* [n_where], --where */
+    size_t n_where;
     const struct model_info *model;
     const struct clipreport *report;
     struct left_out left_out;

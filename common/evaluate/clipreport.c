@@ -107,6 +107,9 @@ int clipreport_init(struct clipreport *r, const struct clipset *set, const struc
         goto done;
     r->n_own = clipscore_own_labels(set, (struct clip_choice){NULL, n}, g.own);
     clipscore_figures(set, (struct clip_choice){NULL, n}, g.own, &r->all);
+    if (confusion_init(&r->confusion, set) < 0)
+        goto done;
+    calibration_of(set, &r->calibration);
     clipscore_macro(r->classes, set->n_labels, &r->macro);
     for (size_t i = 0; i < n; i++)
         keys[i] = (struct key){clips[i].dataset ? clips[i].dataset : "", clips[i].fold ? clips[i].fold : "", i};
@@ -127,6 +130,7 @@ done:
 
 void clipreport_free(struct clipreport *r)
 {
+    confusion_free(&r->confusion);
     free(r->classes);
     free(r->datasets);
     free(r->folds);

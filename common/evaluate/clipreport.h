@@ -2,7 +2,9 @@
 #ifndef EARSHOT_EVALUATE_CLIPREPORT_H
 #define EARSHOT_EVALUATE_CLIPREPORT_H
 
+#include "evaluate/calibration.h"
 #include "evaluate/clipscore.h"
+#include "evaluate/confusion.h"
 #include "evaluate/manifest.h"
 
 /* The clips of one data set, or of one fold of one. */
@@ -18,6 +20,8 @@ struct clipreport {
     struct clip_figures all;
     struct macro_figures macro;
     struct class_figures *classes; /* [n_labels] */
+    struct confusion confusion;
+    struct calibration calibration;
     struct clip_group *datasets;   /* by name; none where the manifest has no such column */
     size_t n_datasets;
     struct clip_group
