@@ -44,7 +44,7 @@ static struct layout lay_out(const struct confusion *c)
     l.top = l.left + 32;
     l.width = l.left + l.cell * (double)c->n_cols + 120;
     l.height = l.top + l.cell * (double)c->n_rows + 60;
-    l.width = fmax(l.width, 640);
+    l.width = fmax(l.width, l.left + 600); /* the legend */
     return l;
 }
 

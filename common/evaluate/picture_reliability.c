@@ -40,7 +40,7 @@ static void draw_axes(FILE *out)
             TOP + SIDE + 36);
 }
 
-/* A bar from 0 to the share; what lies between it and the diagonal is the error. The line across it is the mean score. */
+/* Each bin's share that is right; what lies between it and the mean score, the line, is the error. */
 static void draw_bins(FILE *out, const struct calibration *c)
 {
     double width = (double)SIDE / CALIBRATION_BINS, bottom = TOP + SIDE + GAP + BARS;
@@ -56,8 +56,8 @@ static void draw_bins(FILE *out, const struct calibration *c)
             out,
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#2b6cb0\"><title>scores %.3f to %.3f: "
             "mean %.3f, right %.3f, %zu clips</title></rect>\n",
-            x + 1, y_of(right), width - 2, y_of(0) - y_of(right), (double)b / CALIBRATION_BINS,
-            (b + 1.0) / CALIBRATION_BINS, score, right, c->bin[b].n);
+            x + 1, y_of(fmin(right, score)), width - 2, y_of(0) - y_of(fmin(right, score)),
+            (double)b / CALIBRATION_BINS, (b + 1.0) / CALIBRATION_BINS, score, right, c->bin[b].n);
         fprintf(out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\" fill-opacity=\"0.45\"/>\n",
                 x + 1, y_of(fmax(right, score)), width - 2, fabs(right - score) * SIDE,
                 right < score ? "#c53030" : "#dd8a00");
