@@ -1,13 +1,12 @@
 #include "daemon/classify.h"
 
 #include "daemon/sound.h"
+#include "model/pool.h"
 #include "model/recogniser.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SILENCE_DBFS (-70.0)
 enum { BLOCK = 4096, RECENT = 16 };
 
 /* One model listening to one file. */
@@ -15,10 +14,8 @@ struct ear {
     struct recogniser *recogniser;
     struct analysis *gated, *whole; /* whole: NULL where the gate is always open: then one pass serves both */
     size_t window;                  /* samples */
-    double *sum;                    /* [n_labels] */
-    float *mean;
-    uint64_t windows;
-    bool loud; /* sum holds loud windows; false: silent ones, for want of others */
+    struct pool *pool;              /* of all windows */
+    float *scores;                  /* [n_labels], what pool gives in the end */
     struct event *events;
     size_t n_events, room;
     bool no_memory;
@@ -62,31 +59,6 @@ static void keep_event(void *ctx, const struct event *event)
     e->events[e->n_events++] = *event;
 }
 
-static bool is_silent(const struct window *w)
-{
-    double energy = 0;
-
-    for (uint32_t i = 0; i < w->info.valid; i++)
-        energy += (double)w->samples[i] * w->samples[i];
-    return energy < w->info.valid * pow(10, SILENCE_DBFS / 10);
-}
-
-static void add_scores(struct ear *e, bool silent, const float *scores)
-{
-    size_t n = recogniser_model(e->recogniser)->n_labels;
-
-    if (silent && e->loud)
-        return;
-    if (!silent && !e->loud) {
-        e->loud = true;
-        e->windows = 0;
-        memset(e->sum, 0, n * sizeof *e->sum);
-    }
-    for (size_t i = 0; i < n; i++)
-        e->sum[i] += scores[i];
-    e->windows++;
-}
-
 static void hear_whole(void *ctx, const struct window *w)
 {
     struct ear *e = ctx;
@@ -95,11 +67,11 @@ static void hear_whole(void *ctx, const struct window *w)
 
     if (w->info.empty)
         return;
-    bool silent = is_silent(w);
-    if (silent && e->loud)
+    double level = pool_level(w->samples, w->info.valid);
+    if (!pool_wants(e->pool, level))
         return;
     const float *scores = recogniser_scores(e->recogniser, w->samples, e->window);
-    add_scores(e, silent, scores);
+    pool_add(e->pool, level, scores);
     e->recent[i].position = w->info.position;
     e->recent[i].valid = w->info.valid;
     memcpy(e->recent_scores + i * n, scores, n * sizeof *scores);
@@ -125,7 +97,7 @@ static void hear_gated(void *ctx, const struct window *w)
         scores = recogniser_do(e->recogniser, w, keep_event, e);
     analysis_set_busy(e->gated, decision_busy(recogniser_decision(e->recogniser)));
     if (!e->whole && scores)
-        add_scores(e, is_silent(w), scores);
+        pool_add(e->pool, pool_level(w->samples, w->info.valid), scores);
 }
 
 static void ear_close(struct ear *e)
@@ -145,11 +117,9 @@ static int ear_open(struct ear *e, const struct classify_params *p, const char *
                                 .gate = p->gate,
                                 .no_gate = p->no_gate};
 
-    e->windows = 0;
-    e->loud = false;
     e->n_events = 0;
     memset(e->recent, 0, sizeof e->recent);
-    memset(e->sum, 0, recogniser_model(e->recogniser)->n_labels * sizeof *e->sum);
+    pool_reset(e->pool);
     decision_set_source(recogniser_decision(e->recogniser), path);
     e->gated = analysis_new(&a, NULL, hear_gated, e, err);
     if (!e->gated)
@@ -189,11 +159,10 @@ static void ear_finish(struct ear *e, struct verdict *out)
     recogniser_finish(e->recogniser, keep_event, e);
 
     const struct model_info *info = recogniser_model(e->recogniser);
-    for (size_t i = 0; i < info->n_labels; i++)
-        e->mean[i] = e->windows ? (float)(e->sum[i] / (double)e->windows) : 0;
+    pool_scores(e->pool, e->scores);
     if (e->n_events)
         qsort(e->events, e->n_events, sizeof *e->events, by_start);
-    *out = (struct verdict){.model = info, .mean = e->mean, .events = e->events, .n_events = e->n_events};
+    *out = (struct verdict){.model = info, .scores = e->scores, .events = e->events, .n_events = e->n_events};
 }
 
 static int ear_new(struct ear *e, const struct classify_params *p, const char *model_path, struct err *err)
@@ -202,10 +171,12 @@ static int ear_new(struct ear *e, const struct classify_params *p, const char *m
     if (!e->recogniser)
         return -1;
     size_t n = recogniser_model(e->recogniser)->n_labels;
-    e->sum = calloc(n, sizeof *e->sum);
-    e->mean = calloc(n, sizeof *e->mean);
+    e->pool = pool_new(recogniser_model(e->recogniser)->pooling, n, err);
+    if (!e->pool)
+        return err_prefix(err, "%s: ", model_path);
+    e->scores = calloc(n, sizeof *e->scores);
     e->recent_scores = calloc(n * RECENT, sizeof *e->recent_scores);
-    if (!e->sum || !e->mean || !e->recent_scores)
+    if (!e->scores || !e->recent_scores)
         return err_set(err, "%s: no memory", model_path);
     return 0;
 }
@@ -244,8 +215,8 @@ void classifier_free(struct classifier *c)
     for (size_t i = 0; c->ears && i < c->n; i++) {
         ear_close(&c->ears[i]);
         recogniser_free(c->ears[i].recogniser);
-        free(c->ears[i].sum);
-        free(c->ears[i].mean);
+        pool_free(c->ears[i].pool);
+        free(c->ears[i].scores);
         free(c->ears[i].recent_scores);
         free(c->ears[i].events);
     }

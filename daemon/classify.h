@@ -21,9 +21,9 @@ struct classify_params {
 /* What one model made of one file. */
 struct verdict {
     const struct model_info *model;
-    /* [n_labels], mean scores over the windows every hop from sample 0, the tail padded with zeros; windows under -70 dBFS RMS left
-     * out unless all are. Whatever the gate does. */
-    const float *mean;
+    /* [n_labels], pooled as the model wants it (model/pool.h) over the windows every hop from sample 0, the tail padded with zeros,
+     * whatever the gate does. */
+    const float *scores;
     const struct event *events; /* all of type end, by their start; `unknown` only where decision.unknown asks for it */
     size_t n_events;
 };

@@ -31,7 +31,7 @@ static struct rank *ranking(const struct verdict *v, size_t top, size_t *n)
     if (!r)
         return NULL;
     for (size_t i = 0; i < all; i++)
-        r[i] = (struct rank){v->model->labels[i], v->mean[i]};
+        r[i] = (struct rank){v->model->labels[i], v->scores[i]};
     qsort(r, all, sizeof *r, by_score);
     *n = top && top < all ? top : all;
     return r;

@@ -303,7 +303,7 @@ const struct command cmd_classify = {
         "usage: earshot classify [FLAG...] FILE...\n"
         "\n"
         "Runs recorded files (WAV, FLAC, Ogg, Opus, MP3; what else ffmpeg reads, where it is installed) through the\n"
-        "path that the microphone takes, and prints the labels of the whole file with their mean scores, then\n"
+        "path that the microphone takes, and prints the labels of the whole file with their pooled scores, then\n"
         "the events with their times.\n"
         "\n"
         "  -m, --model MODEL  a name or a file; given twice, both stand side by side (default: [model] file)\n"

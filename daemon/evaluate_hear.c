@@ -72,7 +72,7 @@ static void hear_one(struct worker *worker, size_t i)
 
     h->heard[i] = c && !c->broken;
     if (h->heard[i])
-        memcpy(h->scores + i * h->model->n_labels, c->verdicts[0].mean, h->model->n_labels * sizeof *h->scores);
+        memcpy(h->scores + i * h->model->n_labels, c->verdicts[0].scores, h->model->n_labels * sizeof *h->scores);
     else if (asprintf(&w->complaints[i], "%s:%u: %s", w->manifest->path, clip->line, err.text) < 0)
         w->complaints[i] = NULL;
 }

@@ -39,6 +39,7 @@ void pipeline_decision_params(const struct config *config, struct decision_param
         .cooldown_s = config->decision.cooldown,
         .close_ratio = config->decision.close_ratio,
         .hop_s = config->model.hop,
+        .context_s = config->decision.context,
         .unknown = config->decision.unknown,
         .rules = config->rules,
         .n_rules = config->n_rules,

@@ -73,7 +73,8 @@ static struct classify_params usual(void)
                                   .min_duration_s = 0.03,
                                   .highpass_hz = 40,
                                   .floor_dbfs = -60};
-    p.decision = (struct decision_params){.confirm = 2, .release_s = 3, .close_ratio = 0.6, .hop_s = HOP};
+    p.decision =
+        (struct decision_params){.confirm = 2, .release_s = 3, .close_ratio = 0.6, .hop_s = HOP, .context_s = -1};
     return p;
 }
 
@@ -156,9 +157,9 @@ static void test_events(void **state)
         const struct event *last = &v->events[v->n_events - 1];
         assert_string_equal(last->label, "low_tone");
         assert_float_equal((double)last->start_position / rate, 10, 0.02);
-        if (!(v->mean[LOW] > 0.1f && v->mean[LOW] < 0.5f))
-            fail_msg("%s: mean %f", rows[i].name, (double)v->mean[LOW]);
-        assert_true(v->mean[BACKGROUND] < 0.01f);
+        if (!(v->scores[LOW] > 0.1f && v->scores[LOW] < 0.5f))
+            fail_msg("%s: mean %f", rows[i].name, (double)v->scores[LOW]);
+        assert_true(v->scores[BACKGROUND] < 0.01f);
     }
     classifier_free(c);
 }
@@ -213,9 +214,9 @@ static void test_top(void **state)
             for (int k = 0; k < 3; k++) {
                 const struct verdict *v = &hear(c[k], path)->verdicts[0];
                 for (int label = 0; label < TINY_LABELS; label++)
-                    if (fabsf(v->mean[label] - mean[label]) > 1e-5f)
+                    if (fabsf(v->scores[label] - mean[label]) > 1e-5f)
                         fail_msg("%zu samples, silent %d, way %d: %s %f, not %f", n, silent, k, v->model->labels[label],
-                                 (double)v->mean[label], (double)mean[label]);
+                                 (double)v->scores[label], (double)mean[label]);
                 if (k == 2)
                     assert_int_equal(v->n_events, 0);
             }

@@ -48,7 +48,7 @@ static void hear(void *ctx, const struct event *e)
 
 static struct decision_params usual(void)
 {
-    return (struct decision_params){.confirm = 2, .release_s = 3, .close_ratio = 0.6, .hop_s = HOP};
+    return (struct decision_params){.confirm = 2, .release_s = 3, .close_ratio = 0.6, .hop_s = HOP, .context_s = 1.5};
 }
 
 static struct decision *make(const struct decision_params *p)
@@ -203,6 +203,36 @@ static void test_sounds(void **state)
         check_sound(&sounds[i], 0);
     for (size_t i = 0; i < COUNT(with_rest); i++)
         check_sound(&with_rest[i], 0.7);
+}
+
+/* A dip may lean on as many windows as the context holds: hop 0.5 s. */
+static void test_context(void **state)
+{
+    (void)state;
+    static const struct {
+        double context_s;
+        const char *script, *want;
+    } rows[] = {
+        {0, "74...", "4 end unknown 0.2-3.0 x5 quiet;"},
+        {0.5, "74...", "4 end unknown 0.2-3.0 x5 quiet;"},
+        {1, "74...", "1 start dog_bark 0.2-1.5 x2;4 end dog_bark 0.2-1.5 x2;"},
+        {1, "844..", "1 start dog_bark 0.2-1.5 x2;4 end dog_bark 0.2-2.0 x3;"},
+        {1, "084..", "2 start dog_bark 0.6-2.0 x2;4 end dog_bark 0.6-2.0 x2;"},
+        {1.5, "084..", "4 end unknown 0.2-3.0 x5 quiet;"},
+        {-1, "084..", "4 end unknown 0.2-3.0 x5 quiet;"}, /* 1.5 s */
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct decision_params p = usual();
+        struct heard h = {0};
+        const char *script[N] = {[DOG] = rows[i].script};
+        p.context_s = rows[i].context_s;
+        struct decision *d = make(&p);
+        play(d, &h, script, 1, 0);
+        if (strcmp(h.text, rows[i].want) != 0)
+            fail_msg("context %g s, %s:\n got  %s\n want %s", rows[i].context_s, rows[i].script, h.text, rows[i].want);
+        decision_free(d);
+    }
 }
 
 static void test_event_fields(void **state)
@@ -651,19 +681,13 @@ static void test_alarms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sounds),
-        cmocka_unit_test(test_event_fields),
-        cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_television),
-        cmocka_unit_test(test_no_storm),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_cooldown),
-        cmocka_unit_test(test_active_hours),
-        cmocka_unit_test(test_unknown_published),
-        cmocka_unit_test(test_closing),
-        cmocka_unit_test(test_lost_frames),
-        cmocka_unit_test(test_bad_parameters),
-        cmocka_unit_test(test_alarms),
+        cmocka_unit_test(test_sounds),         cmocka_unit_test(test_context),
+        cmocka_unit_test(test_event_fields),   cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_television),     cmocka_unit_test(test_no_storm),
+        cmocka_unit_test(test_rules),          cmocka_unit_test(test_cooldown),
+        cmocka_unit_test(test_active_hours),   cmocka_unit_test(test_unknown_published),
+        cmocka_unit_test(test_closing),        cmocka_unit_test(test_lost_frames),
+        cmocka_unit_test(test_bad_parameters), cmocka_unit_test(test_alarms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

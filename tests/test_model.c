@@ -254,6 +254,18 @@ static void test_bad_values(void **state)
         {"earshot.thresholds", "0.5\n0.5\n0.5\n0.5", "earshot.thresholds holds 4 lines"},
         {"earshot.thresholds", "0.5\n1.5\n0.5", "earshot.thresholds, line 2: '1.5'"},
         {"earshot.thresholds", "0.5\nhalf\n0.5", "earshot.thresholds, line 2: 'half'"},
+        {"earshot.calibration", "1 0\n1 0", "earshot.calibration holds 2 lines for 3 labels"},
+        {"earshot.calibration", "1 0\n1 0\n1 0\n1 0", "earshot.calibration holds 4 lines"},
+        {"earshot.calibration", "", "earshot.calibration holds 0 lines"},
+        {"earshot.calibration", "1 0\n0 0\n1 0", "earshot.calibration, line 2: '0 0'; a scale from 0.01 to 100"},
+        {"earshot.calibration", "1 0\n1 0\n-1 0", "earshot.calibration, line 3: '-1 0'"},
+        {"earshot.calibration", "1\n1 0\n1 0", "earshot.calibration, line 1: '1'"},
+        {"earshot.calibration", "1 0 0\n1 0\n1 0", "earshot.calibration, line 1: '1 0 0'"},
+        {"earshot.calibration", "1 0\n1 nan\n1 0", "earshot.calibration, line 2: '1 nan'"},
+        {"earshot.calibration", "1 0\n1 101\n1 0", "a bias from -100 to 100"},
+        {"earshot.pooling", "median", "earshot.pooling is 'median'; mean_score, mean_logit and loud_logit"},
+        {"earshot.context_s", "11", "earshot.context_s is '11'; 0 to 10 seconds"},
+        {"earshot.context_s", "long", "earshot.context_s is 'long'"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -261,6 +273,76 @@ static void test_bad_values(void **state)
         metadata(b, cases[i].key, cases[i].value);
         refused(b, cases[i].text);
     }
+}
+
+/* What goes with one activation only. */
+static void test_bad_pairs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *activation, *key, *value, *text;
+    } cases[] = {
+        {"none", "earshot.calibration", "1 0\n1 0\n1 0", "activation sigmoid only, and that is none"},
+        {"softmax", "earshot.calibration", "1 0\n1 0\n1 0", "activation sigmoid only, and that is softmax"},
+        {"softmax", "earshot.pooling", "mean_logit", "mean_logit, which does not go with earshot.activation softmax"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct build *b = graph(1);
+        metadata(b, "earshot.activation", cases[i].activation);
+        build_metadata(b, cases[i].key, cases[i].value);
+        refused(b, cases[i].text);
+    }
+}
+
+/* The calibrated score is the sigmoid of scale * logit + bias; the embedding stays. */
+static void test_calibration(void **state)
+{
+    (void)state;
+    static const float scale[] = {0.5f, 1, 2}, bias[] = {0, -1.5f, 0.25f};
+    float x[ROWS * COLS], plain[3], s[3], e[2][4];
+    struct err err;
+
+    for (int i = 0; i < ROWS * COLS; i++)
+        x[i] = (float)(i % 5) / 100;
+    struct build *b = graph(1);
+    metadata(b, NULL, NULL);
+    struct model *m = load(b, &err);
+    assert_non_null(m);
+    assert_null(model_info(m)->calibration);
+    assert_int_equal(model_info(m)->pooling, POOLING_MEAN_SCORE);
+    assert_true(model_info(m)->context_s < 0);
+    model_run(m, x, plain, e[0]);
+    model_free(m);
+
+    b = graph(1);
+    metadata(b, "earshot.calibration", "0.5 0\n1 -1.5\n2 0.25\n");
+    build_metadata(b, "earshot.pooling", "loud_logit");
+    build_metadata(b, "earshot.context_s", "2.5");
+    m = load(b, &err);
+    if (!m)
+        fail_msg("%s", err.text);
+    assert_int_equal(model_info(m)->pooling, POOLING_LOUD_LOGIT);
+    assert_true(model_info(m)->context_s == 2.5);
+    model_run(m, x, s, e[1]);
+    for (int i = 0; i < 3; i++) {
+        double logit = log((double)plain[i] / (1 - (double)plain[i]));
+        assert_true(model_info(m)->calibration[i].scale == scale[i] && model_info(m)->calibration[i].bias == bias[i]);
+        assert_float_equal(s[i], 1 / (1 + exp(-((double)scale[i] * logit + (double)bias[i]))), 1e-5);
+    }
+    assert_memory_equal(e[0], e[1], sizeof e[0]);
+    model_free(m);
+
+    b = graph(1e36f); /* infinite on the way */
+    metadata(b, "earshot.calibration", "100 -100\n0.01 100\n1 0");
+    m = load(b, &err);
+    assert_non_null(m);
+    for (int i = 0; i < ROWS * COLS; i++)
+        x[i] = (float)i;
+    model_run(m, x, s, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_true(s[i] >= 0 && s[i] <= 1);
+    model_free(m);
 }
 
 static void test_bad_graphs(void **state)
@@ -425,9 +507,10 @@ static void test_weights_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),       cmocka_unit_test(test_activations),  cmocka_unit_test(test_missing_keys),
-        cmocka_unit_test(test_bad_values), cmocka_unit_test(test_bad_graphs),   cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_find),       cmocka_unit_test(test_weights_once),
+        cmocka_unit_test(test_good),         cmocka_unit_test(test_activations), cmocka_unit_test(test_missing_keys),
+        cmocka_unit_test(test_bad_values),   cmocka_unit_test(test_bad_pairs),   cmocka_unit_test(test_calibration),
+        cmocka_unit_test(test_bad_graphs),   cmocka_unit_test(test_labels),      cmocka_unit_test(test_find),
+        cmocka_unit_test(test_weights_once),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

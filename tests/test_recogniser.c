@@ -15,7 +15,8 @@ enum { LOW, HIGH, BACKGROUND };
 
 static char model_path[64];
 
-static const struct decision_params usual = {.confirm = 2, .release_s = 3, .close_ratio = 0.6, .hop_s = 0.5};
+static const struct decision_params usual = {
+    .confirm = 2, .release_s = 3, .close_ratio = 0.6, .hop_s = 0.5, .context_s = -1};
 
 static int write_model(void **state)
 {

@@ -30,6 +30,7 @@ struct config {
     struct {
         double threshold; /* -1: each class's own from the model */
         int confirm;
+        double context; /* s, -1: as the model asks */
         double release, cooldown, close_ratio, late_after;
         bool unknown;
     } decision;

@@ -12,6 +12,7 @@ _Static_assert(offsetof(struct class_rule, active_to) == offsetof(struct class_r
 
 static const struct option_word auto_zero[] = {{"auto", 0}, {NULL, 0}};
 static const struct option_word by_model[] = {{"model", 0}, {NULL, 0}};
+static const struct option_word own_context[] = {{"model", -1}, {NULL, 0}};
 static const struct option_word own_threshold[] = {{"model", -1}, {NULL, 0}};
 static const struct option_word off_zero[] = {{"off", 0}, {NULL, 0}};
 static const struct option_word by_default[] = {{"default", -1}, {NULL, 0}};
@@ -81,6 +82,10 @@ const struct option options[] = {
     {"decision", "confirm", OPTION_INT, AT(decision.confirm), 1, 20, "", NULL, "2", true,
      "Windows in a row that must reach it. Alarms need one, whatever stands here: their own [class NAME] section "
      "changes that."},
+    {"decision", "context", OPTION_NUMBER, AT(decision.context), 0, 10, "s", own_context, "model", true,
+     "Windows of this long are judged together with the newest one: their mean may reach the threshold where one "
+     "window "
+     "falls short. 0 s: each on its own. `model` is what the model file asks for, else 1.5 s."},
     {"decision", "release", OPTION_NUMBER, AT(decision.release), 0, 600, "s", NULL, "3 s", true,
      "A class is over when it has been below its closing threshold for this long."},
     {"decision", "cooldown", OPTION_NUMBER, AT(decision.cooldown), 0, 86400, "s", NULL, "0 s", true,

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#define SMOOTH_S   1.5
-#define SMOOTH_MAX 16
-#define UPDATE_S   1.0
-#define SLACK_S    0.001 /* positions of windows are rounded to frames */
-#define NS         1000000000
+#define CONTEXT_S   1.5
+#define CONTEXT_MAX 1024 /* windows */
+#define UPDATE_S    1.0
+#define SLACK_S     0.001 /* positions of windows are rounded to frames */
+#define NS          1000000000
 
 /* The event that a class is in, or that its run of votes may become. */
 struct tally {
@@ -72,7 +72,8 @@ struct decision *decision_new(const struct decision_params *p, const char *const
     tzset(); /* localtime_r may leave it out */
     d->n = n_labels;
     d->unknown = p->unknown;
-    d->n_recent = p->hop_s > 0 ? (unsigned)fmin(fmax(round(SMOOTH_S / p->hop_s), 1), SMOOTH_MAX) : 3;
+    double context_s = p->context_s < 0 ? CONTEXT_S : p->context_s;
+    d->n_recent = p->hop_s > 0 ? (unsigned)fmin(fmax(round(context_s / p->hop_s), 1), CONTEXT_MAX) : 3;
     d->labels = calloc(n_labels, sizeof *d->labels);
     d->classes = calloc(n_labels, sizeof *d->classes);
     d->recent = calloc(n_labels, d->n_recent * sizeof *d->recent);

@@ -1,8 +1,8 @@
 /* Decisions: scores of successive windows in, sound events out. Each class lives on its own within a gate
  * opening.
  *
- * A window votes for a class where its score reaches the threshold; or where the mean of the last 1.5 s of
- * windows does and its own score at least the closing threshold: a dip between good windows does not break a
+ * A window votes for a class where its score reaches the threshold; or where the mean of the last
+ * context_s of windows does and its own score at least the closing threshold: a dip between good windows does not break a
  * run. The mean only ever adds votes, so it delays no start. `confirm` votes in a row start the event, dated
  * at the onset in the first of them; a sound that is over before there were so many windows starts and ends
  * at once if all of them voted, the last one aside where it is only the padded rest. From then on the windows at or above the closing threshold are the
@@ -46,7 +46,8 @@ struct decision_params {
     double release_s;   /* 3 */
     double cooldown_s;  /* 0 */
     double close_ratio; /* closing threshold = ratio * opening threshold, 0..1 (0.6) */
-    double hop_s;       /* between two windows of one sound: how many of them are 1.5 s */
+    double hop_s;       /* between two windows of one sound */
+    double context_s;   /* windows of this long vote together; 0: none; negative: 1.5 */
     bool unknown;       /* publish `unknown` (it is logged in any case) */
     const struct class_rule *rules; /* copied */
     size_t n_rules;                 /* a rule whose label the model does not have is ignored here; the caller warns */

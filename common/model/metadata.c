@@ -10,6 +10,10 @@
 #define FEATURE_PREFIX "earshot.feature."
 #define WINDOW_MIN     0.02
 #define WINDOW_MAX     30.0 /* the analysis cuts no longer ones */
+#define SCALE_MIN      0.01
+#define SCALE_MAX      100.0
+#define BIAS_MAX       100.0
+#define CONTEXT_MAX    10.0
 
 const char *metadata_get(const struct metadata *m, const char *key)
 {
@@ -106,17 +110,18 @@ static int read_window(struct metadata *m, struct err *err)
     return 0;
 }
 
+static const char *const activation_names[] = {
+    [ACTIVATION_NONE] = "none", [ACTIVATION_SIGMOID] = "sigmoid", [ACTIVATION_SOFTMAX] = "softmax"};
+
 static int read_activation(struct metadata *m, struct err *err)
 {
-    static const char *const names[] = {
-        [ACTIVATION_NONE] = "none", [ACTIVATION_SIGMOID] = "sigmoid", [ACTIVATION_SOFTMAX] = "softmax"};
     const char *text =
         required(m, "earshot.activation", "none, sigmoid or softmax: what turns the output into scores", err);
 
     if (!text)
         return -1;
     for (int i = 0; i < 3; i++)
-        if (strcmp(text, names[i]) == 0) {
+        if (strcmp(text, activation_names[i]) == 0) {
             m->activation = (enum activation)i;
             return 0;
         }
@@ -130,6 +135,14 @@ static int read_labels(struct metadata *m, struct err *err)
     if (!text)
         return -1;
     return labels_read(&m->labels, text, err) == 0 ? 0 : err_prefix(err, "metadata key earshot.labels: ");
+}
+
+/* The first line of text, at most 40 bytes of it, for "%.*s". */
+static int line_shown(const char *text)
+{
+    size_t length = strcspn(text, "\n");
+
+    return (int)(length < 40 ? length : 40);
 }
 
 static int read_thresholds(struct metadata *m, struct err *err)
@@ -147,7 +160,7 @@ static int read_thresholds(struct metadata *m, struct err *err)
 
         if (!text_number(text, &v, &end) || (*end && *end != '\n') || v < 0 || v > 1)
             return err_set(err, "metadata key earshot.thresholds, line %zu: '%.*s'; 0 to 1 is allowed", n + 1,
-                           (int)(strcspn(text, "\n") < 40 ? strcspn(text, "\n") : 40), text);
+                           line_shown(text), text);
         if (n < m->labels.n)
             m->thresholds[n] = (float)v;
         n++;
@@ -157,13 +170,87 @@ static int read_thresholds(struct metadata *m, struct err *err)
     return 0;
 }
 
+/* "SCALE BIAS" and a newline or the end. */
+static bool read_pair(const char *text, struct calibration *out, const char **end)
+{
+    double scale, bias;
+
+    if (!text_number(text, &scale, end) || **end != ' ' || !text_number(*end + 1, &bias, end) ||
+        (**end && **end != '\n') || scale < SCALE_MIN || scale > SCALE_MAX || fabs(bias) > BIAS_MAX)
+        return false;
+    *out = (struct calibration){(float)scale, (float)bias};
+    return true;
+}
+
+static int read_calibration(struct metadata *m, struct err *err)
+{
+    const char *end, *text = metadata_get(m, "earshot.calibration");
+    size_t n = 0;
+
+    if (!text)
+        return 0;
+    if (m->activation != ACTIVATION_SIGMOID)
+        return err_set(err,
+                       "metadata key earshot.calibration goes with earshot.activation sigmoid only, and that is %s",
+                       activation_names[m->activation]);
+    m->calibration = calloc(m->labels.n, sizeof *m->calibration);
+    if (!m->calibration)
+        return err_set(err, "out of memory");
+    for (; *text; text = *end ? end + 1 : end, n++) {
+        struct calibration c;
+
+        if (!read_pair(text, &c, &end))
+            return err_set(err,
+                           "metadata key earshot.calibration, line %zu: '%.*s'; a scale from %g to %g, a blank and a "
+                           "bias from %g to %g are allowed",
+                           n + 1, line_shown(text), text, SCALE_MIN, SCALE_MAX, -BIAS_MAX, BIAS_MAX);
+        if (n < m->labels.n)
+            m->calibration[n] = c;
+    }
+    if (n != m->labels.n)
+        return err_set(err, "metadata key earshot.calibration holds %zu lines for %zu labels", n, m->labels.n);
+    return 0;
+}
+
+static int read_pooling(struct metadata *m, struct err *err)
+{
+    static const char *const names[] = {
+        [POOLING_MEAN_SCORE] = "mean_score", [POOLING_MEAN_LOGIT] = "mean_logit", [POOLING_LOUD_LOGIT] = "loud_logit"};
+    const char *text = metadata_get(m, "earshot.pooling");
+    size_t i = 0;
+
+    while (text && i < 3 && strcmp(text, names[i]) != 0)
+        i++;
+    if (i == 3)
+        return err_set(
+            err, "metadata key earshot.pooling is '%.40s'; mean_score, mean_logit and loud_logit are allowed", text);
+    m->pooling = (enum pooling)i;
+    if (m->pooling != POOLING_MEAN_SCORE && m->activation == ACTIVATION_SOFTMAX)
+        return err_set(err, "metadata key earshot.pooling is %s, which does not go with earshot.activation softmax",
+                       names[i]);
+    return 0;
+}
+
+static int read_context(struct metadata *m, struct err *err)
+{
+    const char *end, *text = metadata_get(m, "earshot.context_s");
+
+    m->context_s = -1;
+    if (text && (!text_number(text, &m->context_s, &end) || *end || m->context_s < 0 || m->context_s > CONTEXT_MAX))
+        return err_set(err, "metadata key earshot.context_s is '%.40s'; 0 to %g seconds are allowed", text,
+                       CONTEXT_MAX);
+    return 0;
+}
+
 int metadata_read(struct metadata *m, const struct graph *g, struct err *err)
 {
     *m = (struct metadata){0};
     if (copy_entries(m, g, err) != 0 || read_window(m, err) != 0 || read_feature(m, err) != 0 ||
         read_labels(m, err) != 0 || read_activation(m, err) != 0)
         return -1;
-    return read_thresholds(m, err);
+    return read_thresholds(m, err) != 0 || read_calibration(m, err) != 0 || read_pooling(m, err) != 0
+               ? -1
+               : read_context(m, err);
 }
 
 void metadata_free(struct metadata *m)
@@ -175,5 +262,6 @@ void metadata_free(struct metadata *m)
     free(m->entries);
     free(m->params);
     free(m->thresholds);
+    free(m->calibration);
     labels_free(&m->labels);
 }

@@ -89,6 +89,9 @@ static void fill_info(struct model *m)
     info->n_feature_params = m->metadata.n_params;
     info->window_s = m->metadata.window_s;
     info->activation = m->metadata.activation;
+    info->calibration = m->metadata.calibration;
+    info->pooling = m->metadata.pooling;
+    info->context_s = m->metadata.context_s;
     info->n_labels = m->metadata.labels.n;
     info->labels = m->metadata.labels.label;
     info->thresholds = m->metadata.thresholds;
@@ -187,6 +190,8 @@ void model_run(struct model *m, const float *features, float *scores, float *emb
         scores[i] = isnan(scores[i]) ? -INFINITY : scores[i];
     if (m->info.activation == ACTIVATION_SOFTMAX)
         softmax(scores, n);
+    for (size_t i = 0; m->info.calibration && i < n; i++)
+        scores[i] = m->info.calibration[i].scale * scores[i] + m->info.calibration[i].bias;
     for (size_t i = 0; i < n; i++) {
         float s = m->info.activation == ACTIVATION_SIGMOID ? 1 / (1 + expf(-scores[i])) : scores[i];
 

@@ -10,6 +10,16 @@
 
 enum activation { ACTIVATION_NONE /* the graph ends in probabilities */, ACTIVATION_SIGMOID, ACTIVATION_SOFTMAX };
 
+/* How the scores of a recording's windows become one (see pool.h). */
+enum pooling { POOLING_MEAN_SCORE, POOLING_MEAN_LOGIT, POOLING_LOUD_LOGIT };
+
+/* Makes scores mean what they say: of the windows with a score of 0.8, four in five hold the sound. score = sigmoid(scale *
+ * logit + bias), of each label (J. Platt, "Probabilistic outputs for support vector machines", 1999; with one scale for all
+ * labels and no bias the temperature scaling of C. Guo et al., "On calibration of modern neural networks", 2017). */
+struct calibration {
+    float scale, bias; /* scale > 0: the order of scores of one label stays */
+};
+
 struct model;
 
 struct model_info {
@@ -20,6 +30,9 @@ struct model_info {
     size_t n_feature_params;
     double window_s; /* length of audio that one inference looks at */
     enum activation activation;
+    const struct calibration *calibration; /* [n_labels]; NULL: none. model_run applies it */
+    enum pooling pooling;
+    double context_s; /* s of windows that the decision stage judges together; -1: it does not say */
     size_t n_labels;
     const char *const *labels; /* [n_labels], slugs, in the order of the scores */
     const float *thresholds;   /* [n_labels], 0..1, from the metadata; the decision stage's default */
@@ -41,7 +54,7 @@ const struct model_info *model_info(const struct model *m);
 /* Any metadata value by full key ("earshot.licence"), or NULL. */
 const char *model_metadata(const struct model *m, const char *key);
 
-/* features: rows * cols floats as feature_do gives them. scores: n_labels, after the activation, 0..1. embedding: may be
+/* features: rows * cols floats as feature_do gives them. scores: n_labels, calibrated, after the activation, 0..1. embedding: may be
  * NULL, else embedding_size. Allocates nothing. One thread at a time for one model. Never gives NaN for finite input. */
 void model_run(struct model *m, const float *features, float *scores, float *embedding);
 

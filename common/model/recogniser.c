@@ -68,7 +68,10 @@ struct recogniser *recogniser_new(const char *model_path, const struct decision_
         err_prefix(err, "%s: ", model_path);
         goto fail;
     }
-    r->decision = decision_new(decision, info->labels, info->thresholds, info->n_labels, info->name, err);
+    struct decision_params params = *decision;
+    if (params.context_s < 0)
+        params.context_s = info->context_s;
+    r->decision = decision_new(&params, info->labels, info->thresholds, info->n_labels, info->name, err);
     if (!r->decision) {
         err_prefix(err, "%s: ", model_path);
         goto fail;

@@ -7,8 +7,8 @@
 
 struct recogniser;
 
-/* Loads the model, makes its feature extractor and the decision stage. `decision` : thresholds come from the model and the
- * rules. Allocates everything; recogniser_do nothing. */
+/* Loads the model, makes its feature extractor and the decision stage. `decision`: thresholds come from the model and the
+ * rules, so does a negative context_s. Allocates everything; recogniser_do nothing. */
 struct recogniser *recogniser_new(const char *model_path, const struct decision_params *decision, struct err *err);
 void recogniser_free(struct recogniser *r);
 
