@@ -1,348 +1,256 @@
 #!/usr/bin/python3
-"""Trains earshot-s: a small log-mel CNN for one-second windows.
+"""Trains earshot-s: a small log-mel CNN for one-second windows, taught by labels and by mn04 (teacher.py).
 
-  train_earshot_s.py features MANIFEST.csv OUT.npz [--earshot build/earshot]
-  train_earshot_s.py train NET.pt DATA.npz SYNTH.npz [--steps 12000]     goes on where NET.pt stands
-  train_earshot_s.py export NET.pt earshot-s.onnx DATA.npz SYNTH.npz      thresholds, figures, metadata
+  train_earshot_s.py features MANIFEST.csv OUT.npz [--earshot build/earshot]    log-mel of every clip
+  train_earshot_s.py rooms MANIFEST.csv OUT.npz [--earshot build/earshot]       the same of a copy of each in another room
+  train_earshot_s.py train NET.pt DATA.npz... --teacher TEACHER.npz [--split 4] [--steps 12000]   goes on where NET.pt stands
+  train_earshot_s.py scores NET.pt OUT.npz DATA.npz... [--split 4]              what the net says of the clips it never saw
+  train_earshot_s.py export NET.pt earshot-s.onnx DATA.npz... [--split 4]       the model file, without thresholds yet
 
-MANIFEST.csv has the columns path (relative to it), dataset, label and, for real data, fold. Needs Debian's
-python3-torch, python3-onnx, libopenblas0-pthread, and the built program for the features.
+MANIFEST.csv has the columns path (relative to it), dataset, label and, for real data, fold. --split 1 to 4 holds out that
+fold of ESC-50 and some of UrbanSound8K; 0 holds out the real smoke alarms alone: the weights that ship. Same seed, same number of workers:
+same figures. Needs Debian's python3-torch, python3-onnx, libopenblas0-pthread, and the built program for the features.
 """
-import argparse, collections, csv, json, math, os, pathlib, time
-import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
-from recipe import LOGMEL, SHARED_NAMES, add_metadata, extract, freesound_ids
+import argparse, csv, json, math, os, pathlib, tempfile, time
+import numpy as np, torch, torch.distributed as dist, torch.nn as nn, torch.nn.functional as F
+from earshot_s_data import BANDS, FRAMES, Data, Vocabulary, mix_style
+from earshot_s_net import Student
+from recipe import LOGMEL, add_metadata, extract, read_audio, write_audio
 
-FRAMES, BANDS, HOP = 96, 64, 50
-OFFSET = 1e-3                                     # of the logarithm: magnitude = exp(logmel) - OFFSET
-HELD = {"esc50": "4", "us8k": "2", "smoke_alarm": "245"}  # folds that this model never sees; fold 5 of all others
-WORDS = {"speech", "music", "smoke_alarm", "snoring", "background"}
-MUSIC = {"instruments", "sms_tools"}
-
-# Sounds that are nested or often heard together: a clip of one says nothing about the other.
-ALIKE = {"street_music": {"music", "speech"}, "music": {"street_music"}, "children_playing": {"speech", "laughing"},
-         "speech": {"children_playing", "laughing", "breathing"}, "laughing": {"speech", "children_playing"},
-         "thunderstorm": {"rain", "wind"}, "rain": {"thunderstorm", "water_drops"}, "snoring": {"breathing"},
-         "breathing": {"snoring"}, "church_bells": {"music"}, "fireworks": {"gun_shot"}, "sea_waves": {"wind"}}
-STREET = {"speech", "music", "wind", "footsteps", "chirping_birds"}  # what lies behind many UrbanSound8K clips
-# Steady noises: below QUIET (mean magnitude, about -50 dBFS) they are what every quiet room sounds like.
-STEADY = {"air_conditioner", "airplane", "engine_idling", "helicopter", "rain", "sea_waves", "train", "vacuum_cleaner",
-          "washing_machine", "wind"}
-QUIET = 0.1
-# What a clip without a fitting label (a blender, a door chime) surely is not.
-ALARMS = {"smoke_alarm", "glass_breaking", "gun_shot", "crying_baby", "dog_bark", "snoring", "chainsaw", "helicopter"}
-
-
-def slug(row):
-    """Label of the vocabulary, or None where a clip has none that fits."""
-    ds, label = row["dataset"], SHARED_NAMES.get(row["label"], row["label"])
-    if ds == "kitchen20" or (ds in ("glass", "snoring") and label == "background") or label == "water-flowing":
-        return None
-    return "music" if ds in MUSIC and label not in ("speech", "rain", "sea_waves", "wind") else label or None
-
-
-def target(row, vocab):
-    """(wanted scores, which of them count)"""
-    y, known, label = np.zeros(len(vocab), np.float32), np.zeros(len(vocab), np.float32), slug(row)
-    if label is None:
-        sure = ALARMS | ({"siren", "door_wood_knock"} if row.get("kind") == "low_battery" else set())
-        if row["dataset"] in ("glass", "snoring"):    # backgrounds that hold many a sound, but not this one
-            sure = {"glass_breaking" if row["dataset"] == "glass" else "snoring"}
-        known[[vocab.index(s) for s in sure]] = 1
-        return y, known
-    known[:] = 1
-    unsure = ALIKE.get(label, set()) | (STREET - {label} if row["dataset"] == "us8k" else set())
-    known[[vocab.index(s) for s in unsure]] = 0
-    y[vocab.index(label)] = known[vocab.index(label)] = 1
-    return y, known
-
-
-# --- network -------------------------------------------------------------------------------------------------------
-def conv(i, o, k=3, s=1, pad=1, act=True):
-    return nn.Sequential(nn.Conv2d(i, o, k, s, pad, bias=False), nn.BatchNorm2d(o), *([nn.ReLU(True)] if act else []))
-
-
-class Residual(nn.Module):
-    def __init__(self, c):
-        super().__init__()
-        self.m = nn.Sequential(conv(c, c), conv(c, c, act=False))
-
-    def forward(self, x): return F.relu(x + self.m(x))
-
-
-class Net(nn.Module):
-    """Dense 3x3 convolutions: training is ten times faster than with depthwise ones. The last one spans all bands."""
-    def __init__(self, classes, embedding=256):
-        super().__init__()
-        self.body = nn.Sequential(
-            conv(1, 16, s=2), conv(16, 32, s=2), conv(32, 56, s=2), Residual(56), conv(56, 64, s=2), Residual(64),
-            Residual(64), conv(64, embedding, (1, 4), pad=0), nn.AdaptiveAvgPool2d(1))
-        self.head = nn.Linear(embedding, classes)
-
-    def embed(self, x): return self.body(x).flatten(1)
-
-    def forward(self, x):
-        e = self.embed(x)
-        return self.head(e), e
-
-
-# --- data ----------------------------------------------------------------------------------------------------------
-class Data:
-    def __init__(self, paths):
-        self.rows, mels = [], []
-        for path in paths:
-            z = np.load(path)
-            self.rows += json.loads(str(z["rows"]))
-            mel, ptr = z["mel"], z["ptr"]
-            mels += [mel[a:b] for a, b in zip(ptr, ptr[1:])]
-        floor = np.float16(math.log(OFFSET))
-        mels = [np.concatenate([m, np.full((max(0, FRAMES - len(m)), BANDS), floor)]) for m in mels]
-        self.start = np.cumsum([0] + [len(m) for m in mels])
-        self.live = [self.live_windows(m) for m in mels]
-        self.mel = np.concatenate(mels)
-        self.vocab = sorted({slug(r) for r in self.rows} - {None} | WORDS)
-        pairs = [target(r, self.vocab) for r in self.rows]
-        self.steady = torch.tensor([slug(r) in STEADY for r in self.rows])
-        self.y, self.known = (torch.from_numpy(np.array(p)) for p in zip(*pairs))
-        self.split()
-
-    @staticmethod
-    def live_windows(mel):
-        """Starts of the windows that hold sound: no more than 15 dB below the clip's loudest window."""
-        frame = np.exp(mel.astype(np.float32)).mean(1)
-        window = np.convolve(frame, np.ones(FRAMES), "valid")
-        return np.flatnonzero(window >= window.max() * 10 ** (-15 / 20)).astype(np.int32)
-
-    def split(self):
-        """held: never trained on, with all that shares a Freesound id with it left out; check: for thresholds."""
-        held = np.array([r.get("fold", "") != "" and r["fold"] in HELD.get(r["dataset"], "5") for r in self.rows])
-        ids = [freesound_ids(r) for r in self.rows]
-        family = set().union(*[i for i, h in zip(ids, held) if h])
-        leak = np.array([bool(i & family) for i in ids])
-        group = [sum(map(ord, min(i, default=r["path"]))) for i, r in zip(ids, self.rows)]
-        check = np.array([g % 12 == 0 for g in group])
-        self.held = np.flatnonzero(held)
-        self.check = np.flatnonzero(~held & ~leak & check)
-        self.train = np.flatnonzero(~held & ~leak & ~check)
-
-    def crop(self, idx, k, rng):
-        """Magnitudes [len(idx) * k, FRAMES, BANDS]: k windows of each clip; tempo, pitch, gain, filter vary by clip."""
-        i = np.repeat(idx, k)
-        first = self.start[i] + np.array([self.live[c][int(rng.random() * len(self.live[c]))] for c in i])
-        tempo = np.repeat(rng.uniform(0.87, 1.15, len(idx)), k)[:, None]
-        frame = np.minimum(first[:, None] + (np.arange(FRAMES) * tempo).astype(int), self.start[i + 1][:, None] - 1)
-        band = np.clip(np.arange(BANDS) + np.repeat(rng.integers(-2, 3, len(idx)), k)[:, None], 0, BANDS - 1)
-        x = torch.from_numpy(self.mel[frame[:, :, None], band[:, None, :]].astype(np.float32))
-        e = (x.exp() - OFFSET).clamp_min(0)
-        level = e.view(len(idx), -1).mean(1)[:, None, None] + 1e-6
-        gain = 10 ** ((torch.rand(len(idx), 1, 1) * 26 - 20) / 20)
-        gain = torch.where(self.steady[idx][:, None, None], gain.maximum(QUIET / level), gain)
-        return e * (gain * curve(len(idx), 6, 0.45)).repeat_interleave(k, 0)
-
-    def bag(self, idx, k, rng):
-        """(input, wanted, counting) for k windows of each clip, some with a second sound mixed in"""
-        e, y, known = self.crop(idx, k, rng), self.y[idx].clone(), self.known[idx].clone()
-        n = int(0.35 * len(idx))                       # the first n get a second sound, at 0 to 20 dB below
-        other = rng.choice(self.train, n)
-        f, below = self.crop(other, k, rng), torch.rand(n, 1) * 20
-        level = lambda t: t.view(n, -1).mean(1, keepdim=True) + 1e-6
-        scale = level(e[:n * k]) / level(f) * 10 ** (-below / 20)
-        e[:n * k] += f * scale.repeat_interleave(k, 0)[..., None]
-        yo, heard = self.y[other], (below < 8).float()
-        background = self.vocab.index("background")
-        was_background = y[:n, background] * yo[:, background]
-        known[:n] = torch.maximum(y[:n], known[:n] * self.known[other] * (1 - yo * (1 - heard)))
-        y[:n] = torch.maximum(y[:n], yo * heard)
-        known[:n] = torch.maximum(known[:n], y[:n])
-        y[:n, background] = was_background
-        known[:n, background] = torch.maximum(known[:n, background], 1 - was_background)
-        return self.spoil(e, len(idx), k), y, known
-
-    @staticmethod
-    def spoil(e, n, k):
-        """Sounds that start or stop in the window, room noise, padding; then the logarithm, masked bands and frames."""
-        t = torch.arange(FRAMES)[None, :, None]
-
-        def some(share, low, high, other):
-            chosen = torch.rand(n * k, 1, 1) < share
-            return torch.where(chosen, torch.randint(low, high, (n * k, 1, 1)), torch.tensor(other))
-
-        e = e * (t >= some(0.15, 0, 60, 0)) * (t < some(0.1, 30, FRAMES, FRAMES))
-        level = torch.exp(torch.rand(n, 1, 1) * 4 - 6.5).minimum(e.view(n, -1).mean(1)[:, None, None] * 0.7)
-        noise = level * curve(n, 4, 0.7) * (torch.rand(n, 1, 1) < 0.6)
-        e = e + noise.repeat_interleave(k, 0) * (1 + 0.3 * torch.randn(n * k, FRAMES, BANDS)).clamp_min(0.05)
-        x = normal((e * (t < some(0.15, 20, FRAMES, FRAMES)) + OFFSET).log())
-        for size, widest, dim in ((FRAMES, 12, 1), (BANDS, 8, 2)):
-            at, width = torch.randint(0, size, (n * k, 1)), torch.randint(0, widest, (n * k, 1))
-            axis = torch.arange(size)[None]
-            x = x.masked_fill(((axis >= at) & (axis < at + width)).unsqueeze(3 - dim), -0.5)
-        return x[:, None]
-
-    def windows(self, clips):
-        """(input, clip of each): every half second as `classify` cuts, near-silent ones left out unless all are"""
-        xs, owner = [], []
-        for c in clips:
-            m = torch.from_numpy(self.mel[self.start[c]:self.start[c + 1]].astype(np.float32))
-            m = F.pad(m, (0, 0, 0, -(len(m) - FRAMES) % HOP), value=math.log(OFFSET))
-            m = m.unfold(0, FRAMES, HOP).transpose(1, 2)
-            level = m.exp().mean((1, 2)) - OFFSET
-            m = m[level >= min(0.003, float(level.max()))]
-            xs.append(m)
-            owner += [c] * len(m)
-        return normal(torch.cat(xs))[:, None], np.array(owner)
-
-
-def curve(n, points, spread):
-    """[n, 1, BANDS]: a smooth random response of the microphone or spectrum of the noise, as a factor"""
-    return F.interpolate(torch.randn(n, 1, points) * spread, size=BANDS, mode="linear", align_corners=True).exp()
-
-
-def normal(x):
-    """The affine map after the logarithm, as in the model's metadata."""
-    return x * LOGMEL["scale"] + LOGMEL["shift"]
+SYNC = 8                                          # steps between two averagings of the workers' weights
 
 
 # --- figures -------------------------------------------------------------------------------------------------------
-def score(net, d, clips):
-    """(scores of all windows, their clip)"""
+def logits(net, d, clips):
+    """(logits of all windows, their clip)"""
     x, owner = d.windows(clips)
     net.eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         s = torch.cat([net(b.contiguous(memory_format=torch.channels_last))[0].float() for b in x.split(512)])
-    return s.sigmoid().numpy(), owner
+    return s.numpy(), owner
 
 
-def figures(d, scores, owner):
-    """{data set: (clips, share right among all labels, among the set's own labels)}, scores averaged over a clip"""
+def figures(d, z, owner):
+    """{data set: (clips, share right among all labels, among the set's own labels)}, logits averaged over a clip"""
     out = {}
     for ds in sorted({d.rows[c]["dataset"] for c in owner}):
-        clips = [c for c in np.unique(owner) if d.rows[c]["dataset"] == ds and slug(d.rows[c])]
-        own = sorted({d.vocab.index(slug(d.rows[c])) for c in clips})
-        mean = np.array([scores[owner == c].mean(0) for c in clips])
-        right = np.array([d.vocab.index(slug(d.rows[c])) for c in clips])
+        clips = [c for c in np.unique(owner) if d.rows[c]["dataset"] == ds and d.slug[c]]
         if clips:
-            out[ds] = (len(clips), round(float((mean.argmax(1) == right).mean()), 3),
-                       round(float((np.array(own)[mean[:, own].argmax(1)] == right).mean()), 3))
+            own = np.array(sorted({d.vocab.index(d.slug[c]) for c in clips}))
+            mean = np.array([z[owner == c].mean(0) for c in clips])
+            right = np.array([d.vocab.index(d.slug[c]) for c in clips])
+            out[ds] = (len(clips), round(float((mean.argmax(1) == right).mean()), 4),
+                       round(float((own[mean[:, own].argmax(1)] == right).mean()), 4))
     return out
 
 
-def thresholds(d, scores, owner):
-    """For each class the lowest score that at most one in 1,000 of the windows of other sounds passes, 0.5 to 0.8."""
-    y, known = d.y[owner].numpy(), d.known[owner].numpy()
-    out = []
-    for c in range(len(d.vocab)):
-        others = np.sort(scores[(y[:, c] == 0) & (known[:, c] == 1), c])
-        out.append(float(np.clip(others[-1 - len(others) // 1000], 0.5, 0.8)))
-    return out
-
-
-# --- commands ------------------------------------------------------------------------------------------------------
-def features(a):
-    rows = list(csv.DictReader(open(a.manifest)))
+# --- features ------------------------------------------------------------------------------------------------------
+def save_features(a, rows, paths):
     whole = LOGMEL | {"frames": 0, "scale": 1, "shift": 0}
-    paths = [a.manifest.parent / r["path"] for r in rows]
     mels = [m.astype(np.float16) for m in extract(a.earshot, "logmel", whole, paths)]
     np.savez(a.out, mel=np.concatenate(mels), ptr=np.cumsum([0] + [len(m) for m in mels]), rows=json.dumps(rows))
 
 
-def sampler(d, rng):
-    """Clips in random order for ever: those of small classes and quiet rooms more often, synthesised sounds less."""
-    names = [(d.rows[i]["dataset"], slug(d.rows[i])) for i in d.train]
-    count = collections.Counter(names)
-    weight = {("synth", "background"): 8}
-    p = np.array([count[s] ** -0.6 * weight.get(s, 0.5 if s[0] == "synth" else 1) for s in names])
-    while True:
-        yield from rng.choice(d.train, 4096, p=p / p.sum())
+def features(a):
+    rows = list(csv.DictReader(open(a.manifest)))
+    save_features(a, rows, [a.manifest.parent / r["path"] for r in rows])
 
 
+def room_response(rng, rate):
+    """A room seen from afar: the direct sound, some early reflections, a decay that treble leaves sooner (Polack's model)."""
+    rt60, direct = rng.uniform(0.15, 1.0), rng.uniform(0.15, 1)
+    t = np.arange(int(rate * rt60)) / rate
+    tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / rt60)
+    dull = np.convolve(tail, [0.25, 0.5, 0.25], "same")
+    fade = np.minimum(1, t / (rt60 * rng.uniform(0.2, 0.8)))
+    tail = tail * (1 - fade) + dull * fade
+    h = tail * (1 - direct) / np.sqrt((tail ** 2).sum())
+    for at in rng.integers(int(0.001 * rate), int(0.03 * rate), 6):
+        h[min(at, len(h) - 1)] += rng.uniform(-0.4, 0.4) * direct
+    h[0] += direct
+    return h / np.abs(h).max()
+
+
+def rooms(a):
+    from scipy.signal import fftconvolve
+    rows, rng = list(csv.DictReader(open(a.manifest))), np.random.default_rng(a.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for n, r in enumerate(rows):
+            x, rate = read_audio(a.manifest.parent / r["path"])
+            peak = np.abs(x).max() + 1e-9
+            y = fftconvolve(x, room_response(rng, rate))[:len(x)]
+            paths.append(pathlib.Path(folder) / f"{n}.wav")
+            write_audio(paths[-1], y * min(peak / (np.abs(y).max() + 1e-9), 1), rate)
+        save_features(a, [r | {"room": 1} for r in rows], paths)
+
+
+# --- training ------------------------------------------------------------------------------------------------------
 def masked_bce(z, y, known):
-    return (F.binary_cross_entropy_with_logits(z, y, reduction="none") * known).sum(1).mean()
+    return (F.binary_cross_entropy_with_logits(z, y, reduction="none") * known).sum(1)
 
 
-def train(a):
+def loss_of(student, d, clips, k, rng):
+    n = len(clips)
+    x, y, known, score, emb, trust = d.bag(clips, k, rng)
+    x = mix_style(x, n, k)
+    if rng.random() < 0.3:                                     # mixup of whole bags (Zhang et al., 2018)
+        lam = torch.from_numpy(rng.beta(0.4, 0.4, n).astype(np.float32))
+        lam, p = torch.maximum(lam, 1 - lam)[:, None], torch.randperm(n)
+        v = x.view(n, k, FRAMES, BANDS)
+        x = (v * lam[..., None, None] + v[p] * (1 - lam)[..., None, None]).view(-1, 1, FRAMES, BANDS)
+        y, score, emb = (q * lam + q[p] * (1 - lam) for q in (y, score, emb))
+        known, trust = known * known[p], trust * trust[p]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        h = student.net.embed(x.contiguous(memory_format=torch.channels_last))
+    h = h.float()
+    bag, drop = h.view(n, k, -1).mean(1), lambda q: F.dropout(q, 0.2)
+    each = lambda t: t.repeat_interleave(k, 0)
+    head = student.net.head
+    loss = masked_bce(head(drop(bag)), y, known) + 0.5 * masked_bce(head(drop(h)), each(y), each(known)).view(n, k).mean(1)
+    taught = 0.3 * F.binary_cross_entropy_with_logits(student.score(bag), score, reduction="none").sum(1) \
+        + 4 * (1 - F.cosine_similarity(student.emb(bag), emb))
+    return (loss + trust * taught).mean()
+
+
+def average(tensors, workers):
+    flat = torch.cat([t.data.reshape(-1) for t in tensors])
+    dist.all_reduce(flat)
+    flat /= workers
+    at = 0
+    for t in tensors:
+        t.data.copy_(flat[at:at + t.numel()].view_as(t))
+        at += t.numel()
+
+
+def worker(rank, a):
     torch.set_num_threads(a.threads)
-    d = Data(a.data)
-    net, mean = (Net(len(d.vocab)).to(memory_format=torch.channels_last) for _ in range(2))
-    opt, step = torch.optim.AdamW(net.parameters(), lr=a.lr, weight_decay=2e-2), 0
-    mean.load_state_dict(net.state_dict())
+    if a.workers > 1:
+        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{a.port}", rank=rank, world_size=a.workers)
+    d = Data(a.data, a.teacher, a.split)
+    student, mean = (Student(len(d.vocab)).to(memory_format=torch.channels_last) for _ in range(2))
+    torch.manual_seed(a.seed)
+    for m in student.modules():
+        if hasattr(m, "reset_parameters"):
+            m.reset_parameters()
+    opt, step = torch.optim.AdamW(student.parameters(), lr=a.lr, weight_decay=a.decay), 0
     if a.net.exists():
         state = torch.load(a.net)
-        net.load_state_dict(state["net"]), mean.load_state_dict(state["mean"]), opt.load_state_dict(state["opt"])
+        student.load_state_dict(state["net"]), opt.load_state_dict(state["opt"])
+        mean.load_state_dict(state["mean"])
         step = state["step"]
-    rng = np.random.default_rng([a.seed, step])
-    torch.manual_seed(a.seed + step)
-    clips, t0, total = sampler(d, rng), time.time(), 0.0
-    print(f"{len(d.train)} to train, {len(d.check)} for thresholds, {len(d.held)} held; from step {step}", flush=True)
+    else:
+        if a.init:
+            student.load_state_dict(torch.load(a.init)["mean"])
+        mean.load_state_dict(student.state_dict())
+    rng = np.random.default_rng([a.seed, step, rank])
+    np.random.seed([a.seed, step, rank])
+    torch.manual_seed(a.seed + 1000003 * rank + step)
+    floats = [t for t in student.state_dict().values() if t.dtype.is_floating_point]
+    clips, t0, total = d.sampler(rng), time.time(), 0.0
+    if rank == 0:
+        print(f"{len(d.train)} to train, {len(d.check)} watched, {len(d.held)} held; from step {step} of {a.steps}",
+              f"(the teacher's own head: {d.teacher_right:.3f})" if a.teacher else "", flush=True)
     while step < a.steps:
-        net.train()
+        student.train()
         for g in opt.param_groups:
             g["lr"] = a.lr * min(1, (step + 1) / 300) * 0.5 * (1 + math.cos(math.pi * step / a.steps)) + 1e-6
-        x, y, known = d.bag(np.array([next(clips) for _ in range(a.clips)]), a.windows, rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            h = net.embed(x.contiguous(memory_format=torch.channels_last))
-        z = net.head(F.dropout(h.float(), 0.2))
-        bag = z.view(a.clips, a.windows, -1).mean(1)
-        each = lambda t: t.repeat_interleave(a.windows, 0)
-        loss = masked_bce(bag, y, known) + 0.5 * masked_bce(z, each(y), each(known))
+        loss = loss_of(student, d, np.array([next(clips) for _ in range(a.clips)]), a.windows, rng)
         opt.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5)
+        nn.utils.clip_grad_norm_(student.parameters(), 5)
         opt.step()
         step, total = step + 1, total + loss.item()
-        keep = min(0.998, (1 + step) / (10 + step))
+        if a.workers > 1 and (step % SYNC == 0 or step == a.steps):
+            average(floats, a.workers)
+        keep = min(a.keep, (1 + step) / (10 + step))
         with torch.no_grad():
-            for p, q in zip(mean.state_dict().values(), net.state_dict().values()):
+            for p, q in zip(mean.state_dict().values(), student.state_dict().values()):
                 p.copy_(p * keep + q * (1 - keep) if p.dtype.is_floating_point else q)
-        if step % 250 == 0 or step == a.steps:
-            shown = figures(d, *score(mean, d, d.check)) if step % 1000 == 0 or step == a.steps else ""
-            print(f"step {step} loss {total / 250:.3f} {time.time() - t0:.0f} s {shown}", flush=True)
+        if rank == 0 and (step % a.save == 0 or step == a.steps):
+            shown = figures(d, *logits(mean.net, d, d.held)) if step % (a.save * a.show) == 0 or step == a.steps else ""
+            print(f"step {step} loss {total / a.save:.3f} {time.time() - t0:.0f} s {shown}", flush=True)
             total, part = 0.0, a.net.with_suffix(".part")
-            states = {"net": net.state_dict(), "mean": mean.state_dict(), "opt": opt.state_dict()}
-            torch.save(states | {"step": step}, part)
+            torch.save({"net": student.state_dict(), "mean": mean.state_dict(), "opt": opt.state_dict(), "step": step,
+                        "vocab": d.vocab}, part)
             os.replace(part, a.net)
 
 
-def export(a):
+def train(a):
+    if a.workers > 1:
+        torch.multiprocessing.spawn(worker, (a,), a.workers)
+    else:
+        worker(0, a)
+
+
+# --- after training ------------------------------------------------------------------------------------------------
+def load(a, d):
     torch.set_num_threads(a.threads)
-    d = Data(a.data)
-    net = Net(len(d.vocab))
     state = torch.load(a.net)
-    net.load_state_dict(state["mean"])
-    found, cut = figures(d, *score(net, d, d.held)), thresholds(d, *score(net, d, d.check))
-    net.eval()
+    if state["vocab"] != d.vocab:
+        raise SystemExit(f"{a.net}: trained for other labels than those of labels.csv")
+    student = Student(len(d.vocab))
+    student.load_state_dict(state["mean"])
+    return student.net.eval(), state["step"]
+
+
+def scores(a):
+    d = Data(a.data, None, a.split)
+    net, _ = load(a, d)
+    z, owner = logits(net, d, d.held)
+    np.savez(a.out, logits=z, owner=owner, vocab=json.dumps(d.vocab), rows=json.dumps(d.rows))
+    print(json.dumps(figures(d, z, owner), indent=1))
+
+
+def export(a):
+    d = Data(a.data, None, a.split)
+    net, step = load(a, d)
     torch.onnx.export(net, torch.zeros(1, 1, FRAMES, BANDS), str(a.onnx), opset_version=13, input_names=["logmel"],
                       output_names=["scores", "embedding"])
-    accuracy = "; ".join(f"{ds} {right:.1%} of {n} clips (among its own labels {own:.1%})"
-                         for ds, (n, right, own) in found.items())
     add_metadata(a.onnx, "logmel", LOGMEL, {
         "window_s": "1.0", "labels": "\n".join(d.vocab), "activation": "sigmoid",
-        "thresholds": "\n".join(f"{t:.2f}" for t in cut), "accuracy": "held out: " + accuracy,
-        "data": "ESC-50 (folds 1-3), UrbanSound8K (folds 1, 3-8 in part), Kitchen20, Donate-a-cry, glass, gunshot and "
-                "snoring collections, Barista, Speech Commands, instrument sounds, synthesised by models/synth.py",
+        "thresholds": "\n".join("0.50" for _ in d.vocab), "accuracy": a.accuracy,
+        "data": "ESC-50 (folds 1-4), UrbanSound8K (folds 1-8 in part), Kitchen20, Donate-a-cry, glass, gunshot and snoring "
+                "collections, Barista, Speech Commands, instrument sounds, synthesised by models/synth.py; taught by mn04 (MIT)",
         "licence": "weights: CC BY-NC 4.0, trained in part on CC BY-NC 3.0 audio (ESC-50, UrbanSound8K): not for "
                    "commercial use",
-        "date": time.strftime("%Y-%m-%d"), "description": "Compact log-mel CNN for 1 s windows, earshot's default; "
-                f"{state['step']} steps of models/train_earshot_s.py"})
-    print(json.dumps({"held": found, "thresholds": dict(zip(d.vocab, np.round(cut, 2).tolist()))}, indent=1))
+        "date": time.strftime("%Y-%m-%d"), "description": "Compact log-mel CNN for 1 s windows, earshot's default"})
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    q = p.add_subparsers(dest="do", required=True)
+    f, r, t, s, e = (q.add_parser(n) for n in ("features", "rooms", "train", "scores", "export"))
+    for s_ in (f, r):
+        s_.add_argument("manifest", type=pathlib.Path)
+        s_.add_argument("out", type=pathlib.Path)
+        s_.add_argument("--earshot", default="build/earshot")
+    for s_ in (t, s, e):
+        s_.add_argument("net", type=pathlib.Path)
+        s_.add_argument("--threads", type=int, default=1)
+        s_.add_argument("--split", type=int, default=4, choices=range(5))
+    s.add_argument("out", type=pathlib.Path)
+    e.add_argument("onnx", type=pathlib.Path)
+    e.add_argument("--accuracy", default="not measured")
+    for s_ in (t, s, e):
+        s_.add_argument("data", nargs="+")
+    t.add_argument("--teacher", help="what teacher.py made; without it the labels teach alone")
+    t.add_argument("--init", help="begin with the weights of this state instead of random ones")
+    t.add_argument("--steps", type=int, default=12000)
+    t.add_argument("--clips", type=int, default=40, help="clips of a step")
+    t.add_argument("--windows", type=int, default=3, help="windows of a clip")
+    t.add_argument("--workers", type=int, default=1, help="processes whose weights are averaged")
+    t.add_argument("--port", type=int, default=29500, help="by which they find each other, on the loopback")
+    t.add_argument("--lr", type=float, default=2e-3)
+    t.add_argument("--decay", type=float, default=1e-2)
+    t.add_argument("--keep", type=float, default=0.998, help="of the weights' running mean")
+    t.add_argument("--save", type=int, default=250, help="steps between two saved states")
+    t.add_argument("--show", type=int, default=4, help="saved states between two figures")
+    for s_ in (r, t):
+        s_.add_argument("--seed", type=int, default=0)
+    return p.parse_args()
 
 
 if __name__ == "__main__":
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    q = p.add_subparsers(dest="do", required=True)
-    f = q.add_parser("features")
-    f.add_argument("manifest", type=pathlib.Path)
-    f.add_argument("out", type=pathlib.Path)
-    f.add_argument("--earshot", default="build/earshot")
-    t, e = q.add_parser("train"), q.add_parser("export")
-    for s in (t, e):
-        s.add_argument("net", type=pathlib.Path)
-        s.add_argument("--threads", type=int, default=1)
-    e.add_argument("onnx", type=pathlib.Path)
-    for s in (t, e):
-        s.add_argument("data", nargs="+")
-    t.add_argument("--steps", type=int, default=12000)
-    t.add_argument("--clips", type=int, default=48, help="clips of a step")
-    t.add_argument("--windows", type=int, default=3, help="windows of a clip")
-    t.add_argument("--lr", type=float, default=2e-3)
-    t.add_argument("--seed", type=int, default=0)
-    a = p.parse_args()
-    {"features": features, "train": train, "export": export}[a.do](a)
+    a = arguments()
+    {"features": features, "rooms": rooms, "train": train, "scores": scores, "export": export}[a.do](a)
