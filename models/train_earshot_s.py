@@ -8,8 +8,8 @@
   train_earshot_s.py export NET.pt earshot-s.onnx DATA.npz... [--split 4]       the model file, without thresholds yet
 
 MANIFEST.csv has the columns path (relative to it), dataset, label and, for real data, fold. --split 1 to 4 holds out that
-fold of ESC-50 and some of UrbanSound8K; 0 holds out the real smoke alarms alone: the weights that ship. Same seed, same number of workers:
-same figures. Needs Debian's python3-torch, python3-onnx, libopenblas0-pthread, and the built program for the features.
+fold of ESC-50 and some of UrbanSound8K; 0 holds out the real smoke alarms alone: the weights that ship. The same seed, data,
+number of workers and machine give the same weights, whether or not the run was killed and started again. Needs Debian's python3-torch, python3-onnx, libopenblas0-pthread, and the built program for the features.
 """
 import argparse, csv, json, math, os, pathlib, tempfile, time
 import numpy as np, torch, torch.distributed as dist, torch.nn as nn, torch.nn.functional as F
@@ -123,6 +123,14 @@ def average(tensors, workers):
         at += t.numel()
 
 
+def draw(d, seed, step, rank):
+    """(random numbers, clips drawn with them) from a step on; seeds what torch and numpy draw, too"""
+    rng = np.random.default_rng([seed, step, rank])
+    np.random.seed([seed, step, rank])
+    torch.manual_seed(seed + 1000003 * rank + step)
+    return rng, d.sampler(rng)
+
+
 def worker(rank, a):
     torch.set_num_threads(a.threads)
     if a.workers > 1:
@@ -143,11 +151,8 @@ def worker(rank, a):
         if a.init:
             student.load_state_dict(torch.load(a.init)["mean"])
         mean.load_state_dict(student.state_dict())
-    rng = np.random.default_rng([a.seed, step, rank])
-    np.random.seed([a.seed, step, rank])
-    torch.manual_seed(a.seed + 1000003 * rank + step)
     floats = [t for t in student.state_dict().values() if t.dtype.is_floating_point]
-    clips, t0, total = d.sampler(rng), time.time(), 0.0
+    (rng, clips), t0, total = draw(d, a.seed, step, rank), time.time(), 0.0
     if rank == 0:
         print(f"{len(d.train)} to train, {len(d.check)} watched, {len(d.held)} held; from step {step} of {a.steps}",
               f"(the teacher's own head: {d.teacher_right:.3f})" if a.teacher else "", flush=True)
@@ -174,6 +179,8 @@ def worker(rank, a):
             torch.save({"net": student.state_dict(), "mean": mean.state_dict(), "opt": opt.state_dict(), "step": step,
                         "vocab": d.vocab}, part)
             os.replace(part, a.net)
+        if step % a.save == 0:                                 # so that a run that was killed goes on as if it had not been
+            rng, clips = draw(d, a.seed, step, rank)
 
 
 def train(a):
