@@ -52,7 +52,8 @@ class Vocabulary:
         y, known, label = np.zeros(len(self.labels), np.float32), np.zeros(len(self.labels), np.float32), self.slug(row)
         at = self.labels.index
         if label is None:
-            sure = ALARMS | ({"siren", "door_wood_knock", "clock_alarm"} if row.get("kind") in ("low_battery", "blip", "reversing") else set())
+            beep = row.get("kind") in ("low_battery", "blip", "reversing")
+            sure = ALARMS | ({"siren", "door_wood_knock", "clock_alarm"} if beep else set())
             if row["dataset"] in ("glass", "snoring"):    # backgrounds that hold many a sound, but not this one
                 sure = {"glass_breaking" if row["dataset"] == "glass" else "snoring"}
             known[[at(s) for s in sure]] = 1

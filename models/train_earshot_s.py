@@ -9,7 +9,8 @@
 
 MANIFEST.csv has the columns path (relative to it), dataset, label and, for real data, fold. --split 1 to 4 holds out that
 fold of ESC-50 and some of UrbanSound8K; 0 holds out the real smoke alarms alone: the weights that ship. The same seed, data,
-number of workers and machine give the same weights, whether or not the run was killed and started again. Needs Debian's python3-torch, python3-onnx, libopenblas0-pthread, and the built program for the features.
+number of workers and machine give the same weights, whether or not the run was killed and started again. Needs Debian's python3-torch,
+python3-onnx, libopenblas0-pthread, and the built program for the features.
 """
 import argparse, csv, json, math, os, pathlib, tempfile, time
 import numpy as np, torch, torch.distributed as dist, torch.nn as nn, torch.nn.functional as F
