@@ -171,14 +171,14 @@ static int read_thresholds(struct metadata *m, struct err *err)
 }
 
 /* "SCALE BIAS" and a newline or the end. */
-static bool read_pair(const char *text, struct calibration *out, const char **end)
+static bool read_pair(const char *text, struct platt *out, const char **end)
 {
     double scale, bias;
 
     if (!text_number(text, &scale, end) || **end != ' ' || !text_number(*end + 1, &bias, end) ||
         (**end && **end != '\n') || scale < SCALE_MIN || scale > SCALE_MAX || fabs(bias) > BIAS_MAX)
         return false;
-    *out = (struct calibration){(float)scale, (float)bias};
+    *out = (struct platt){(float)scale, (float)bias};
     return true;
 }
 
@@ -197,7 +197,7 @@ static int read_calibration(struct metadata *m, struct err *err)
     if (!m->calibration)
         return err_set(err, "out of memory");
     for (; *text; text = *end ? end + 1 : end, n++) {
-        struct calibration c;
+        struct platt c;
 
         if (!read_pair(text, &c, &end))
             return err_set(err,

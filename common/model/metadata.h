@@ -15,8 +15,8 @@ struct metadata {
     double window_s;
     enum activation activation;
     struct labels labels;
-    float *thresholds;               /* [labels.n] */
-    struct calibration *calibration; /* [labels.n]; NULL: none */
+    float *thresholds;         /* [labels.n] */
+    struct platt *calibration; /* [labels.n]; NULL: none */
     enum pooling pooling;
     double context_s;  /* -1: not given */
     size_t rows, cols; /* what the feature gives for a window */

@@ -16,7 +16,7 @@ enum pooling { POOLING_MEAN_SCORE, POOLING_MEAN_LOGIT, POOLING_LOUD_LOGIT };
 /* Makes scores mean what they say: of the windows with a score of 0.8, four in five hold the sound. score = sigmoid(scale *
  * logit + bias), of each label (J. Platt, "Probabilistic outputs for support vector machines", 1999; with one scale for all
  * labels and no bias the temperature scaling of C. Guo et al., "On calibration of modern neural networks", 2017). */
-struct calibration {
+struct platt {
     float scale, bias; /* scale > 0: the order of scores of one label stays */
 };
 
@@ -30,7 +30,7 @@ struct model_info {
     size_t n_feature_params;
     double window_s; /* length of audio that one inference looks at */
     enum activation activation;
-    const struct calibration *calibration; /* [n_labels]; NULL: none. model_run applies it */
+    const struct platt *calibration; /* [n_labels]; NULL: none. model_run applies it */
     enum pooling pooling;
     double context_s; /* s of windows that the decision stage judges together; -1: it does not say */
     size_t n_labels;
