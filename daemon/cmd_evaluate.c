@@ -158,7 +158,18 @@ static int read_arguments(struct request *r, int argc, char **argv)
     return EXIT_GOOD;
 }
 
-/* What the two parts share; the folder of --out is made where its parent is there. */
+/* The folder of --out: made where its parent is there. */
+static int make_folder(const char *path)
+{
+    struct stat st;
+
+    if (mkdir(path, 0777) == 0 ||
+        (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(path, W_OK) == 0))
+        return EXIT_GOOD;
+    return cmd_fail(EXIT_USAGE, EVALUATE, "--out %s: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
+}
+
+/* What the two parts share. */
 static int prepare(struct request *r, const struct config *c)
 {
     struct evaluate *e = &r->common;
@@ -170,11 +181,7 @@ static int prepare(struct request *r, const struct config *c)
     if (model_find(r->model ? r->model : c->model.file, r->model_path, sizeof r->model_path, &err) < 0)
         return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
     e->model = r->model_path;
-    if (e->out && mkdir(e->out, 0777) < 0 && errno != EEXIST)
-        return cmd_fail(EXIT_USAGE, EVALUATE, "--out %s: %s", e->out, strerror(errno));
-    if (e->out && access(e->out, W_OK | X_OK) < 0)
-        return cmd_fail(EXIT_USAGE, EVALUATE, "--out %s: %s", e->out, strerror(errno));
-    return EXIT_GOOD;
+    return e->out ? make_folder(e->out) : EXIT_GOOD;
 }
 
 static int run_streams(const struct request *r)
