@@ -72,7 +72,7 @@ int evaluate_files_write(struct evaluate_files *f, const struct clips_result *r,
     if (f->picture.f)
         picture_confusion(f->picture.f, &r->report->confusion, title);
     if (f->reliability.f)
-        picture_reliability(f->reliability.f, &r->report->calibration, title);
+        picture_reliability(f->reliability.f, &r->report->reliability, title);
     rc |= finish(&f->scores);
     rc |= finish(&f->confusion);
     rc |= finish(&f->picture);

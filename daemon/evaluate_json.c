@@ -80,14 +80,14 @@ static json_t *confusion_json(const struct confusion *c)
                      labels_json(c, c->cols, c->n_cols), "clips", rows);
 }
 
-static json_t *calibration_json(const struct calibration *c)
+static json_t *calibration_json(const struct reliability *c)
 {
     json_t *bins = json_array();
 
-    for (int b = 0; b < CALIBRATION_BINS; b++)
+    for (int b = 0; b < RELIABILITY_BINS; b++)
         json_array_append_new(bins, json_pack("{s:o, s:o, s:I, s:o, s:o}", "above",
-                                              json_decimal((double)b / CALIBRATION_BINS, PLACES), "to",
-                                              json_decimal((b + 1.0) / CALIBRATION_BINS, PLACES), "clips",
+                                              json_decimal((double)b / RELIABILITY_BINS, PLACES), "to",
+                                              json_decimal((b + 1.0) / RELIABILITY_BINS, PLACES), "clips",
                                               (json_int_t)c->bin[b].n, "score", json_decimal(c->bin[b].score, PLACES),
                                               "right", json_decimal(c->bin[b].right, PLACES)));
     return json_pack("{s:o, s:o, s:o, s:o}", "ece", json_decimal(c->ece, PLACES), "max_error",
@@ -131,7 +131,7 @@ int evaluate_json(FILE *out, const struct clips_result *r)
     failed |= json_object_set_new(o, "folds", groups_json(c->folds, c->n_folds));
     failed |= json_object_set_new(o, "classes", classes_json(c));
     failed |= json_object_set_new(o, "confusion", confusion_json(&c->confusion));
-    failed |= json_object_set_new(o, "calibration", calibration_json(&c->calibration));
+    failed |= json_object_set_new(o, "calibration", calibration_json(&c->reliability));
     failed |= failed ? 0 : json_dumpf(o, out, JSON_LINE);
     json_decref(o);
     fputc('\n', out);

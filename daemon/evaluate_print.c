@@ -122,13 +122,13 @@ static void print_mistakes(FILE *out, const struct confusion *c)
                 c->labels[c->cols[most[i].col]], most[i].count, c->total[most[i].row]);
 }
 
-static void print_calibration(FILE *out, const struct calibration *c)
+static void print_calibration(FILE *out, const struct reliability *c)
 {
     fprintf(out, "\ncalibration: ECE %.3f, greatest error %.3f, Brier score %.3f\n", c->ece, c->max_error, c->brier);
     fprintf(out, "%-14s%7s%8s%8s\n", "score", "clips", "mean", "right");
-    for (int b = 0; b < CALIBRATION_BINS; b++)
+    for (int b = 0; b < RELIABILITY_BINS; b++)
         if (c->bin[b].n)
-            fprintf(out, "%.3f to %.3f%7zu%8.3f%8.3f\n", (double)b / CALIBRATION_BINS, (b + 1.0) / CALIBRATION_BINS,
+            fprintf(out, "%.3f to %.3f%7zu%8.3f%8.3f\n", (double)b / RELIABILITY_BINS, (b + 1.0) / RELIABILITY_BINS,
                     c->bin[b].n, c->bin[b].score, c->bin[b].right);
 }
 
@@ -142,5 +142,5 @@ void evaluate_text(FILE *out, const struct clips_result *r)
     if (r->report->confusion.n_cols <= TABLE_MAX)
         print_table(out, &r->report->confusion);
     print_mistakes(out, &r->report->confusion);
-    print_calibration(out, &r->report->calibration);
+    print_calibration(out, &r->report->reliability);
 }

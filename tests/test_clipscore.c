@@ -6,12 +6,12 @@
 
 #include <cmocka.h>
 
-#include "evaluate/calibration.h"
 #include "evaluate/clipreport.h"
 #include "evaluate/clipscore.h"
 #include "evaluate/confusion.h"
 #include "evaluate/interval.h"
 #include "evaluate/picture.h"
+#include "evaluate/reliability.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -213,10 +213,10 @@ static void calibration_by_hand(void **state)
 {
     static const float s[] = {0.95f, 0.05f, 0.95f, 0.05f, 0.35f, 0.65f, 0.65f, 0.35f};
     static const unsigned is[] = {A, B, B, A};
-    struct calibration c;
+    struct reliability c;
     (void)state;
 
-    calibration_of(&(struct clipset){4, 2, labels, s, is}, &c);
+    reliability_of(&(struct clipset){4, 2, labels, s, is}, &c);
     assert_int_equal(c.bin[14].n, 2);
     assert_int_equal(c.bin[9].n, 2); /* 0.6 to 0.667 */
     SIX(c.bin[14].right, 0.5);
@@ -225,7 +225,7 @@ static void calibration_by_hand(void **state)
     SIX(c.max_error, 0.45);
     SIX(c.brier, (2 * 0.05 * 0.05 + 2 * 0.95 * 0.95 + 4 * 0.35 * 0.35) / 4);
     assert_true(isnan(c.bin[0].score));
-    calibration_of(&(struct clipset){0, 2, labels, s, is}, &c);
+    reliability_of(&(struct clipset){0, 2, labels, s, is}, &c);
     assert_true(isnan(c.ece) && isnan(c.brier));
 }
 
@@ -233,10 +233,10 @@ static void calibration_at_the_edges(void **state)
 {
     static const float s[] = {0, 0, 1, 0};
     static const unsigned is[] = {A, A};
-    struct calibration c;
+    struct reliability c;
     (void)state;
 
-    calibration_of(&(struct clipset){2, 2, labels, s, is}, &c);
+    reliability_of(&(struct clipset){2, 2, labels, s, is}, &c);
     assert_int_equal(c.bin[0].n, 1);
     assert_int_equal(c.bin[14].n, 1);
     SIX(c.ece, 0.5); /* sure of nothing and right */

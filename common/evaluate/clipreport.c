@@ -109,7 +109,7 @@ int clipreport_init(struct clipreport *r, const struct clipset *set, const struc
     clipscore_figures(set, (struct clip_choice){NULL, n}, g.own, &r->all);
     if (confusion_init(&r->confusion, set) < 0)
         goto done;
-    calibration_of(set, &r->calibration);
+    reliability_of(set, &r->reliability);
     clipscore_macro(r->classes, set->n_labels, &r->macro);
     for (size_t i = 0; i < n; i++)
         keys[i] = (struct key){clips[i].dataset ? clips[i].dataset : "", clips[i].fold ? clips[i].fold : "", i};

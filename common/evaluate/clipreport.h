@@ -2,10 +2,10 @@
 #ifndef EARSHOT_EVALUATE_CLIPREPORT_H
 #define EARSHOT_EVALUATE_CLIPREPORT_H
 
-#include "evaluate/calibration.h"
 #include "evaluate/clipscore.h"
 #include "evaluate/confusion.h"
 #include "evaluate/manifest.h"
+#include "evaluate/reliability.h"
 
 /* The clips of one data set, or of one fold of one. */
 struct clip_group {
@@ -21,8 +21,8 @@ struct clipreport {
     struct macro_figures macro;
     struct class_figures *classes; /* [n_labels] */
     struct confusion confusion;
-    struct calibration calibration;
-    struct clip_group *datasets;   /* by name; none where the manifest has no such column */
+    struct reliability reliability;
+    struct clip_group *datasets; /* by name; none where the manifest has no such column */
     size_t n_datasets;
     struct clip_group
         *folds; /* by data set, then by fold, numbers in their order; none where there is no such column */

@@ -41,15 +41,15 @@ static void draw_axes(FILE *out)
 }
 
 /* Each bin's share that is right; what lies between it and the mean score, the line, is the error. */
-static void draw_bins(FILE *out, const struct calibration *c)
+static void draw_bins(FILE *out, const struct reliability *c)
 {
-    double width = (double)SIDE / CALIBRATION_BINS, bottom = TOP + SIDE + GAP + BARS;
+    double width = (double)SIDE / RELIABILITY_BINS, bottom = TOP + SIDE + GAP + BARS;
     size_t most = 1;
 
-    for (int b = 0; b < CALIBRATION_BINS; b++)
+    for (int b = 0; b < RELIABILITY_BINS; b++)
         most = c->bin[b].n > most ? c->bin[b].n : most;
-    for (int b = 0; b < CALIBRATION_BINS; b++) {
-        double x = x_of((double)b / CALIBRATION_BINS), right = c->bin[b].right, score = c->bin[b].score;
+    for (int b = 0; b < RELIABILITY_BINS; b++) {
+        double x = x_of((double)b / RELIABILITY_BINS), right = c->bin[b].right, score = c->bin[b].score;
         if (!c->bin[b].n)
             continue;
         fprintf(
@@ -57,7 +57,7 @@ static void draw_bins(FILE *out, const struct calibration *c)
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#2b6cb0\"><title>scores %.3f to %.3f: "
             "mean %.3f, right %.3f, %zu clips</title></rect>\n",
             x + 1, y_of(fmin(right, score)), width - 2, y_of(0) - y_of(fmin(right, score)),
-            (double)b / CALIBRATION_BINS, (b + 1.0) / CALIBRATION_BINS, score, right, c->bin[b].n);
+            (double)b / RELIABILITY_BINS, (b + 1.0) / RELIABILITY_BINS, score, right, c->bin[b].n);
         fprintf(out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\" fill-opacity=\"0.45\"/>\n",
                 x + 1, y_of(fmax(right, score)), width - 2, fabs(right - score) * SIDE,
                 right < score ? "#c53030" : "#dd8a00");
@@ -74,7 +74,7 @@ static void draw_bins(FILE *out, const struct calibration *c)
             bottom - BARS / 2.0);
 }
 
-void picture_reliability(FILE *out, const struct calibration *c, const char *title)
+void picture_reliability(FILE *out, const struct reliability *c, const char *title)
 {
     fprintf(
         out,

@@ -1,12 +1,12 @@
 /* Are scores what they say: is a label with score 0.8 right in 80 of 100 clips? */
-#ifndef EARSHOT_EVALUATE_CALIBRATION_H
-#define EARSHOT_EVALUATE_CALIBRATION_H
+#ifndef EARSHOT_EVALUATE_RELIABILITY_H
+#define EARSHOT_EVALUATE_RELIABILITY_H
 
 #include "evaluate/clipscore.h"
 
-enum { CALIBRATION_BINS = 15 };
+enum { RELIABILITY_BINS = 15 };
 
-struct calibration {
+struct reliability {
     size_t n;
     /* Expected calibration error of the best label's score: the mean over the bins, weighted by their clips, of |share that is right -
      * mean score| (C. Guo et al., "On calibration of modern neural networks", ICML 2017, eq. 3, 15 bins of equal width, a score on
@@ -19,10 +19,10 @@ struct calibration {
     struct {
         size_t n;
         double score, right; /* mean score, share that is right; NaN where n is 0 */
-    } bin[CALIBRATION_BINS];
+    } bin[RELIABILITY_BINS];
 };
 
 /* NaN for all where the set is empty. */
-void calibration_of(const struct clipset *set, struct calibration *out);
+void reliability_of(const struct clipset *set, struct reliability *out);
 
 #endif

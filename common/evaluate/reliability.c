@@ -1,13 +1,13 @@
-#include "evaluate/calibration.h"
+#include "evaluate/reliability.h"
 
 #include <math.h>
 
 /* ((b) / 15, (b + 1) / 15]; 0 is in the first. */
 static size_t bin_of(double score)
 {
-    double b = ceil(score * CALIBRATION_BINS) - 1;
+    double b = ceil(score * RELIABILITY_BINS) - 1;
 
-    return b < 0 ? 0 : b >= CALIBRATION_BINS ? CALIBRATION_BINS - 1 : (size_t)b;
+    return b < 0 ? 0 : b >= RELIABILITY_BINS ? RELIABILITY_BINS - 1 : (size_t)b;
 }
 
 static double squares(const struct clipset *s, size_t clip)
@@ -21,9 +21,9 @@ static double squares(const struct clipset *s, size_t clip)
     return sum;
 }
 
-void calibration_of(const struct clipset *set, struct calibration *out)
+void reliability_of(const struct clipset *set, struct reliability *out)
 {
-    *out = (struct calibration){.n = set->n};
+    *out = (struct reliability){.n = set->n};
     for (size_t i = 0; i < set->n; i++) {
         unsigned best = clipscore_best(set, i, NULL);
         double score = set->scores[i * set->n_labels + best];
@@ -33,7 +33,7 @@ void calibration_of(const struct clipset *set, struct calibration *out)
         out->bin[b].right += best == set->truth[i];
         out->brier += squares(set, i);
     }
-    for (size_t b = 0; b < CALIBRATION_BINS; b++) {
+    for (size_t b = 0; b < RELIABILITY_BINS; b++) {
         double n = (double)out->bin[b].n;
         out->bin[b].score = out->bin[b].n ? out->bin[b].score / n : NAN;
         out->bin[b].right = out->bin[b].n ? out->bin[b].right / n : NAN;
