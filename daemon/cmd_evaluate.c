@@ -7,12 +7,14 @@
 #include "daemon/pipeline.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { JOBS_MAX = 256, PATH_SIZE = 4096 };
+enum { JOBS_MAX = 256, PATH_SIZE = 4096, BUDGET_MAX = 3600 };
+#define LOWEST_THRESHOLD 0.05 /* that --choose-thresholds gives: few streams say what lower ones would do in a year */
 
 /* The command line as it was read. */
 struct request {
@@ -22,6 +24,8 @@ struct request {
     const char **where;                    /* [argc], clips.where */
     const char **streams;                  /* [argc]: sound, annotations, sound, annotations ... */
     size_t n_streams;                      /* of these strings */
+    const char **groups, **group_budgets;  /* [argc] each */
+    struct evaluate_streams stream;        /* what else goes with streams */
     const char *clips_flag, *streams_flag; /* one that was given and is for the one or the other alone */
     char model_path[PATH_SIZE];
 };
@@ -40,6 +44,15 @@ enum {
     FLAG_SCORES,
     FLAG_CONFUSION,
     FLAG_RELIABILITY,
+    FLAG_STREAMS, /* from here on for streams alone */
+    FLAG_GROUP,
+    FLAG_SWEEP,
+    FLAG_CHOOSE_THRESHOLDS,
+    FLAG_CHOOSE_GROUP,
+    FLAG_LOWEST_THRESHOLD,
+    FLAG_THRESHOLDS_OUT,
+    FLAG_MERGE_OVERLAPS,
+    FLAG_VERBOSE,
 };
 static const struct arg_flag flags[] = {
     [FLAG_CLIPS] = {"clips", 0, "MANIFEST"},
@@ -55,6 +68,15 @@ static const struct arg_flag flags[] = {
     [FLAG_SCORES] = {"scores", 0, "FILE"},
     [FLAG_CONFUSION] = {"confusion", 0, "FILE"},
     [FLAG_RELIABILITY] = {"reliability", 0, "FILE"},
+    [FLAG_STREAMS] = {"streams", 0, "LIST"},
+    [FLAG_GROUP] = {"group", 0, "NAME=LABELS"},
+    [FLAG_SWEEP] = {"sweep", 0, "FILE"},
+    [FLAG_CHOOSE_THRESHOLDS] = {"choose-thresholds", 0, "BUDGET"},
+    [FLAG_CHOOSE_GROUP] = {"choose-group", 0, "NAME=BUDGET"},
+    [FLAG_LOWEST_THRESHOLD] = {"lowest-threshold", 0, "SCORE"},
+    [FLAG_THRESHOLDS_OUT] = {"thresholds-out", 0, "FILE"},
+    [FLAG_MERGE_OVERLAPS] = {"merge-overlaps", 0, NULL},
+    [FLAG_VERBOSE] = {"verbose", 'v', NULL},
     {0},
 };
 
@@ -104,10 +126,44 @@ static int take_clips_flag(struct request *r, const struct args *a, int flag)
     return EXIT_GOOD;
 }
 
+/* Flags that are for streams alone. Returns an exit code. */
+static int take_streams_flag(struct request *r, const struct args *a, int flag)
+{
+    struct evaluate_streams *s = &r->stream;
+
+    r->streams_flag = a->flag;
+    switch (flag) {
+    case FLAG_STREAMS:
+        return set_once(a, &s->list);
+    case FLAG_GROUP:
+        r->groups[s->n_groups++] = a->value;
+        return EXIT_GOOD;
+    case FLAG_SWEEP:
+        return set_once(a, &s->sweep);
+    case FLAG_CHOOSE_THRESHOLDS:
+        return args_number(a, 0, BUDGET_MAX, &s->budget) < 0 ? EXIT_USAGE : EXIT_GOOD;
+    case FLAG_CHOOSE_GROUP:
+        r->group_budgets[s->n_group_budgets++] = a->value;
+        return EXIT_GOOD;
+    case FLAG_LOWEST_THRESHOLD:
+        return args_number(a, 0, 1, &s->lowest) < 0 ? EXIT_USAGE : EXIT_GOOD;
+    case FLAG_THRESHOLDS_OUT:
+        return set_once(a, &s->thresholds);
+    case FLAG_MERGE_OVERLAPS:
+        s->merge = true;
+        return EXIT_GOOD;
+    default: /* FLAG_VERBOSE */
+        s->verbose = true;
+        return EXIT_GOOD;
+    }
+}
+
 static int take_flag(struct request *r, const struct args *a, int flag)
 {
     long n;
 
+    if (flag >= FLAG_STREAMS)
+        return take_streams_flag(r, a, flag);
     switch (flag) {
     case FLAG_CLIPS:
         return set_once(a, &r->clips.manifest);
@@ -133,19 +189,11 @@ static int take_flag(struct request *r, const struct args *a, int flag)
     }
 }
 
-static int read_arguments(struct request *r, int argc, char **argv)
+/* Do the flags go together? */
+static int check_arguments(const struct request *r, bool streams)
 {
-    struct args a = {.flags = flags, .argc = argc, .argv = argv};
-    bool streams = false;
+    const struct evaluate_streams *s = &r->stream;
 
-    for (int flag; (flag = args_next(&a)) != ARGS_END;) {
-        streams |= flag == FLAG_STREAM;
-        if (flag == ARGS_PLAIN && !streams)
-            return args_unexpected(&a);
-        int code = take_flag(r, &a, flag);
-        if (code != EXIT_GOOD)
-            return code;
-    }
     if (!r->clips.manifest == !streams)
         return cmd_fail(EXIT_USAGE, EVALUATE, "%s (see earshot evaluate --help)",
                         streams ? "--clips and --stream do not go together"
@@ -155,7 +203,27 @@ static int read_arguments(struct request *r, int argc, char **argv)
                         r->streams[r->n_streams - 1]);
     if (streams && r->clips_flag)
         return cmd_fail(EXIT_USAGE, EVALUATE, "--%s goes with --clips only", r->clips_flag);
+    if (!streams && r->streams_flag)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--%s goes with --stream only", r->streams_flag);
+    if (s->thresholds && isnan(s->budget) && s->n_group_budgets == 0)
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--thresholds-out needs --choose-thresholds or --choose-group");
     return EXIT_GOOD;
+}
+
+static int read_arguments(struct request *r, int argc, char **argv)
+{
+    struct args a = {.flags = flags, .argc = argc, .argv = argv};
+    bool streams = false;
+
+    for (int flag; (flag = args_next(&a)) != ARGS_END;) {
+        streams |= flag == FLAG_STREAM || flag == FLAG_STREAMS;
+        if (flag == ARGS_PLAIN && !streams)
+            return args_unexpected(&a);
+        int code = take_flag(r, &a, flag);
+        if (code != EXIT_GOOD)
+            return code;
+    }
+    return check_arguments(r, streams);
 }
 
 /* The folder of --out: made where its parent is there. */
@@ -184,28 +252,34 @@ static int prepare(struct request *r, const struct config *c)
     return e->out ? make_folder(e->out) : EXIT_GOOD;
 }
 
-static int run_streams(const struct request *r)
+static int run_streams(struct request *r)
 {
     size_t n = r->n_streams / 2;
-    struct evaluate_stream *streams = calloc(n, sizeof *streams);
+    struct evaluate_stream *streams = calloc(n + 1, sizeof *streams);
 
     if (!streams)
         return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
     for (size_t i = 0; i < n; i++)
         streams[i] = (struct evaluate_stream){r->streams[2 * i], r->streams[2 * i + 1]};
-    int code = evaluate_stream_run(&r->common, streams, n);
+    r->stream.streams = streams;
+    r->stream.n = n;
+    r->stream.groups = r->groups;
+    r->stream.group_budgets = r->group_budgets;
+    int code = evaluate_stream_run(&r->common, &r->stream);
     free(streams);
     return code;
 }
 
 static int run(struct cmd_context *cx, int argc, char **argv)
 {
-    struct request r = {.common = {.cx = cx, .jobs = 1}};
+    struct request r = {.common = {.cx = cx, .jobs = 1}, .stream = {.budget = NAN, .lowest = LOWEST_THRESHOLD}};
     int code = EXIT_FAILED;
 
     r.where = calloc((size_t)argc, sizeof *r.where);
     r.streams = calloc((size_t)argc, sizeof *r.streams);
-    if (r.where && r.streams)
+    r.groups = calloc((size_t)argc, sizeof *r.groups);
+    r.group_budgets = calloc((size_t)argc, sizeof *r.group_budgets);
+    if (r.where && r.streams && r.groups && r.group_budgets)
         code = read_arguments(&r, argc, argv);
     else
         cmd_fail(code, EVALUATE, "no memory");
@@ -216,6 +290,8 @@ static int run(struct cmd_context *cx, int argc, char **argv)
         code = r.clips.manifest ? evaluate_clips_run(&r.common, &r.clips) : run_streams(&r);
     free(r.where);
     free(r.streams);
+    free(r.groups);
+    free(r.group_budgets);
     return code;
 }
 
@@ -225,13 +301,15 @@ const struct command cmd_evaluate = {
     .usage =
         "usage: earshot evaluate [FLAG...] --clips MANIFEST\n"
         "       earshot evaluate [FLAG...] --stream FILE ANNOTATIONS [FILE ANNOTATIONS...]\n"
+        "       earshot evaluate [FLAG...] --streams LIST\n"
         "\n"
         "Runs recordings whose content is known through the path that the microphone takes, and compares.\n"
         "\n"
         "  -m, --model MODEL    a name or a file (default: [model] file)\n"
         "  -j, --jobs N         files at once (1)\n"
         "  -o, --out DIR        writes all files of these there, under the names in parentheses\n"
-        "      --picture FILE   SVG: of clips, what was heard for what (confusion.svg)\n"
+        "      --picture FILE   SVG: of clips, what was heard for what (confusion.svg); of streams, how many sounds\n"
+        "                       were heard at how many false alarms an hour (recall.svg)\n"
         "      --json           one object with all figures\n"
         "\n"
         "Clips, a sound each. The manifest is CSV with a header: path (relative to the manifest), label, and where\n"
@@ -246,6 +324,24 @@ const struct command cmd_evaluate = {
         "      --scores FILE    CSV: each clip's label and all of its scores (scores.csv)\n"
         "      --confusion FILE CSV: clips by label and by what was heard (confusion.csv)\n"
         "      --reliability FILE  how often scores are right, SVG (reliability.svg)\n"
+        "\n"
+        "Streams, long recordings with annotations: CSV with a header onset,offset,label (seconds; a column snr in dB\n"
+        "is used, others are not), or the same columns tab-separated without header. A sound counts as hit where its\n"
+        "onset was told within 0.5 s (0.2 s stands beside it), one to one; as heard where a start was told at any "
+        "time\n"
+        "while it lasted, 0.5 s more or less. A start in no annotated sound of its label is a false alarm.\n"
+        "\n"
+        "      --streams LIST   CSV with the columns audio,annotations (paths relative to it)\n"
+        "      --group NAME=LABEL,LABEL...  figures for these labels together; may be repeated\n"
+        "      --sweep FILE     CSV: recall and false alarms over all thresholds, by label and group (sweep.csv)\n"
+        "      --choose-thresholds BUDGET  the lowest threshold of each label that keeps to so many false alarms an\n"
+        "                       hour\n"
+        "      --choose-group NAME=BUDGET  thresholds by which the group's labels hear the most at so many false\n"
+        "                       alarms an hour, all together; may be repeated\n"
+        "      --lowest-threshold SCORE  that may be chosen (0.05)\n"
+        "      --thresholds-out FILE  the chosen ones, a line \"label threshold\" each (thresholds.txt)\n"
+        "      --merge-overlaps events of one label that overlap are one; else they are an error\n"
+        "  -v, --verbose        a line for each stream\n"
         "\n"
         "What cannot be evaluated is named on stderr and the rest goes on; the exit code is 1 then.\n",
     .run = run,

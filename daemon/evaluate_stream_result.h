@@ -1,0 +1,69 @@
+/* What an evaluation of streams found, for programs and for people. */
+#ifndef EARSHOT_EVALUATE_STREAM_RESULT_H
+#define EARSHOT_EVALUATE_STREAM_RESULT_H
+
+#include "daemon/evaluate_stream_figures.h"
+#include "evaluate/sweep.h"
+#include "model/model.h"
+#include <stdio.h>
+
+/* Some classes that stand together. */
+struct stream_group {
+    char name[48];
+    bool *member;  /* [n_labels] */
+    double budget; /* false alarms an hour that thresholds are chosen for, NaN: none */
+    double spent;  /* what the choice has, NaN: no threshold keeps the budget */
+};
+
+/* One stream. */
+struct stream_file {
+    const char *sound, *annotations; /* paths */
+    struct timed_list ref;
+    struct stream_figures figures; /* where all went well */
+    unsigned rate;                 /* Hz of the file */
+    bool failed;
+    char *complaint; /* why it failed; NULL */
+};
+
+struct streams_result {
+    const struct model_info *model;
+    const char *const *labels; /* [n_labels]: the model's, then those that only the list of sounds has */
+    size_t n_labels, n_own;
+    const float *thresholds; /* [n_own]: in force */
+
+    const struct stream_file *files; /* [n_files] */
+    size_t n_files, n_failed;
+    struct stream_figures all;
+    struct sweep sweep;
+    struct snr_list snrs;
+
+    struct stream_group *groups; /* [n_groups] */
+    size_t n_groups;
+
+    double budget;  /* of each class, NaN: none was given */
+    bool choice;    /* thresholds were chosen, for classes or groups */
+    size_t *chosen; /* [n_labels]: index of a threshold of the sweep; n_thresholds: none keeps the budget */
+    bool *choosing; /* [n_labels]: one was looked for */
+    double elapsed_s;
+    bool verbose;
+};
+
+/* False alarms an hour; NaN without any time. */
+double stream_per_hour(const struct streams_result *r, double count);
+
+/* One JSON object on one line. -1: no memory. */
+int evaluate_stream_json(FILE *out, const struct streams_result *r);
+
+/* Tables. */
+void evaluate_stream_text(FILE *out, const struct streams_result *r);
+
+/* The sweep as CSV: threshold by threshold all classes, then the groups. */
+void evaluate_stream_sweep(FILE *out, const struct streams_result *r);
+
+/* "label threshold", a line for each class that one was chosen for. */
+void evaluate_stream_thresholds(FILE *out, const struct streams_result *r);
+
+/* Recall over false alarms an hour as SVG: a curve for each group, and for each signal-to-noise ratio of the first one. */
+void evaluate_stream_picture(FILE *out, const struct streams_result *r);
+
+#endif
