@@ -167,7 +167,7 @@ static void ear_finish(struct ear *e, struct verdict *out)
 
 static int ear_new(struct ear *e, const struct classify_params *p, const char *model_path, struct err *err)
 {
-    e->recogniser = recogniser_new(model_path, &p->decision, err);
+    e->recogniser = recogniser_new(model_path, p->vocabulary, &p->decision, err);
     if (!e->recogniser)
         return -1;
     size_t n = recogniser_model(e->recogniser)->n_labels;

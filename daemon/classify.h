@@ -8,6 +8,7 @@
 #include "event/event.h"
 #include "model/decision.h"
 #include "model/model.h"
+#include "model/vocabulary.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,6 +16,7 @@ struct classify_params {
     struct gate_params gate;
     bool no_gate; /* events from a gate that is always open */
     double hop_s;
+    enum vocabulary_choice vocabulary;
     struct decision_params decision;
 };
 

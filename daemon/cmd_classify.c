@@ -274,6 +274,7 @@ static void take_config(struct batch *b, const struct config *c)
 {
     b->params.gate = c->gate;
     b->params.hop_s = c->model.hop;
+    b->params.vocabulary = (enum vocabulary_choice)c->model.vocabulary;
     pipeline_decision_params(c, &b->params.decision);
 }
 

@@ -245,6 +245,7 @@ static int prepare(struct request *r, const struct config *c)
 
     e->params.gate = c->gate;
     e->params.hop_s = c->model.hop;
+    e->params.vocabulary = (enum vocabulary_choice)c->model.vocabulary;
     pipeline_decision_params(c, &e->params.decision);
     if (model_find(r->model ? r->model : c->model.file, r->model_path, sizeof r->model_path, &err) < 0)
         return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);

@@ -2,6 +2,7 @@
 #include "daemon/args.h"
 #include "daemon/cmd.h"
 #include "daemon/feature_job.h"
+#include "model/vocabulary.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -210,14 +211,15 @@ static int check(const struct asked *asked)
 }
 
 /* Feature, parameters and window as the model has them. */
-static int load_model(struct asked *asked)
+static int load_model(const struct cmd_context *cx, struct asked *asked)
 {
     struct feature_job *job = &asked->job;
     char path[PATH_MAX + NAME_MAX];
     const struct model_info *info;
     struct err err;
 
-    if (model_find(asked->model, path, sizeof path, &err) != 0 || !(job->model = model_load(path, &err)))
+    if (model_find(asked->model, path, sizeof path, &err) != 0 || !(job->model = model_load(path, &err)) ||
+        vocabulary_apply((enum vocabulary_choice)cx->config.model.vocabulary, job->model, &err) < 0)
         return cmd_fail(EXIT_FAILED, "features", "%s", err.text);
     info = model_info(job->model);
     if (job->window_s > 0 && fabs(job->window_s - info->window_s) > 1e-3)
@@ -255,7 +257,6 @@ static int do_files(struct asked *asked)
 
 static int run(struct cmd_context *cx, int argc, char **argv)
 {
-    (void)cx;
     struct asked *asked = calloc(1, sizeof *asked);
     struct args a = {.flags = flags, .argc = argc, .argv = argv};
     int code = EXIT_GOOD;
@@ -273,7 +274,7 @@ static int run(struct cmd_context *cx, int argc, char **argv)
         asked->job.n_params = asked->n_params;
         if (!asked->model)
             asked->job.give = GIVE_FEATURES;
-        if (!asked->model || (code = load_model(asked)) == EXIT_GOOD)
+        if (!asked->model || (code = load_model(cx, asked)) == EXIT_GOOD)
             code = do_files(asked);
     }
 

@@ -3,8 +3,10 @@
 #include "base/json.h"
 #include "daemon/args.h"
 #include "daemon/cmd.h"
+#include "daemon/model_labels.h"
 #include "model/engine.h"
 #include "model/model.h"
+#include "model/vocabulary.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -236,7 +238,10 @@ static int show(const struct cmd_context *cx, const char *path)
                             .kib = before < 0 || after < before ? -1 : after - before,
                             .problem = m ? NULL : err.text};
     (cx->json ? show_json : show_text)(&s);
-    code = m ? EXIT_GOOD : cmd_fail(EXIT_FAILED, "model", "%s", err.text);
+    if (m && !cx->json && cx->config.model.vocabulary == VOCABULARY_EARSHOT && model_labels_summary(m, &err) < 0)
+        code = cmd_fail(EXIT_FAILED, "model", "%s", err.text);
+    else
+        code = m ? EXIT_GOOD : cmd_fail(EXIT_FAILED, "model", "%s", err.text);
 out:
     model_free(m);
     graph_free(g);
@@ -322,6 +327,12 @@ static int list(const struct cmd_context *cx)
     return cmd_fail(EXIT_FAILED, "model", "there is no model; looked in %s", where);
 }
 
+static bool known(const char *what)
+{
+    return strcmp(what, "show") == 0 || strcmp(what, "list") == 0 || strcmp(what, "labels") == 0 ||
+           strcmp(what, "bench") == 0;
+}
+
 static int run(struct cmd_context *cx, int argc, char **argv)
 {
     enum { FLAG_RUNS };
@@ -341,37 +352,46 @@ static int run(struct cmd_context *cx, int argc, char **argv)
             return args_unexpected(&a);
         *(what ? &name : &what) = a.value;
     }
-    if (!what || (strcmp(what, "show") != 0 && strcmp(what, "list") != 0 && strcmp(what, "bench") != 0))
-        return cmd_fail(EXIT_USAGE, "model", "show, list or bench is needed%s%s", what ? ", not " : "",
+    if (!what || !known(what))
+        return cmd_fail(EXIT_USAGE, "model", "show, list, labels or bench is needed%s%s", what ? ", not " : "",
                         what ? what : "");
     if (runs && strcmp(what, "bench") != 0)
         return cmd_fail(EXIT_USAGE, "model", "--runs goes with bench");
     if (strcmp(what, "list") == 0)
         return name ? cmd_fail(EXIT_USAGE, "model", "list takes no file") : list(cx);
+    if (!name && what[0] == 'l')
+        name = cx->config.model.file;
     if (!name)
         return cmd_fail(EXIT_USAGE, "model", "%s needs a model: a name or a file", what);
     if (model_find(name, path, sizeof path, &err) != 0)
         return cmd_fail(EXIT_FAILED, "model", "%s", err.text);
+    if (what[0] == 'l')
+        return model_labels(path, cx->json);
     return what[0] == 's' ? show(cx, path) : bench(cx, path, runs ? (size_t)runs : RUNS_DEFAULT);
 }
 
 const struct command cmd_model = {
     .name = "model",
-    .summary = "show, list and time models",
-    .usage = "usage: earshot model show MODEL [--json]\n"
-             "       earshot model list [--json]\n"
-             "       earshot model bench MODEL [--runs N] [--json]\n"
-             "\n"
-             "MODEL is a file (.onnx) or a name, looked for in $EARSHOT_MODELS, the folder models beside the program's "
-             "own,\n"
-             "and " EARSHOT_PREFIX "/share/earshot/models.\n"
-             "\n"
-             "show   prints the metadata, the layers with their parameters and multiply-adds (MACs), the memory and "
-             "the time\n"
-             "       that the model takes here. Where it cannot be used, it says why and the exit code is 1.\n"
-             "list   prints every model that is found by name.\n"
-             "bench  times N inferences (200) on one core. Metadata is not needed for it.\n"
-             "\n"
-             "  -n, --runs N  1 to 1000000\n",
+    .summary = "show, list and time models, and the sounds that they know",
+    .usage =
+        "usage: earshot model show MODEL [--json]\n"
+        "       earshot model list [--json]\n"
+        "       earshot model labels [MODEL] [--json]\n"
+        "       earshot model bench MODEL [--runs N] [--json]\n"
+        "\n"
+        "MODEL is a file (.onnx) or a name, looked for in $EARSHOT_MODELS, the folder models beside the program's "
+        "own,\n"
+        "and " EARSHOT_PREFIX "/share/earshot/models.\n"
+        "\n"
+        "show   prints the metadata, the layers with their parameters and multiply-adds (MACs), the memory and "
+        "the time\n"
+        "       that the model takes here. Where it cannot be used, it says why and the exit code is 1.\n"
+        "list   prints every model that is found by name.\n"
+        "labels lists earshot's vocabulary, labels.csv, and under which labels the model (that of the configuration) "
+        "hears\n"
+        "       each sound; then the labels that it does not use under --model.vocabulary=earshot.\n"
+        "bench  times N inferences (200) on one core. Metadata is not needed for it.\n"
+        "\n"
+        "  -n, --runs N  1 to 1000000\n",
     .run = run,
 };

@@ -2,6 +2,7 @@
 #include "daemon/doctor.h"
 #include "daemon/statedir.h"
 #include "model/model.h"
+#include "model/vocabulary.h"
 
 #include <math.h>
 #include <string.h>
@@ -44,8 +45,9 @@ void doctor_model(struct doctor *d)
         return;
     }
     struct model *m = model_load(path, &err);
-    if (!m) {
+    if (!m || vocabulary_apply((enum vocabulary_choice)c->model.vocabulary, m, &err) < 0) {
         doctor_say(d, DOCTOR_FAIL, "model", "take another one, or install earshot anew", "%s", err.text);
+        model_free(m);
         return;
     }
     const struct model_info *info = model_info(m);

@@ -80,7 +80,7 @@ static struct recogniser *load(const struct config *config, struct err *err)
     if (model_find(config->model.file, path, sizeof path, err) < 0)
         return NULL;
     pipeline_decision_params(config, &decision);
-    struct recogniser *r = recogniser_new(path, &decision, err);
+    struct recogniser *r = recogniser_new(path, (enum vocabulary_choice)config->model.vocabulary, &decision, err);
     if (!r)
         return NULL;
     if (check_windows(config, recogniser_window_s(r), path, err) < 0) {
@@ -340,9 +340,10 @@ int pipeline_set(struct pipeline *p, const char *name, const char *value, struct
 /* A recogniser for the configuration that can take over from the running one, which has set what the windows are. */
 static struct recogniser *successor(struct pipeline *p, const struct config *config, struct err *err)
 {
-    struct config with_hop = *config;
-    with_hop.model.hop = p->config.model.hop; /* windows go on as they were; config_diff says that it needs a restart */
-    struct recogniser *r = load(&with_hop, err);
+    struct config kept = *config;
+    kept.model.hop = p->config.model.hop; /* windows go on as they were; config_diff says that it needs a restart */
+    kept.model.vocabulary = p->config.model.vocabulary;
+    struct recogniser *r = load(&kept, err);
     if (!r)
         return NULL;
     if (!same_labels(p, recogniser_model(r))) {

@@ -17,10 +17,10 @@ def slugs(names):
     """Labels as earshot wants them: "Child speech, kid speaking" is child_speech_kid_speaking; unique, under 48 long."""
     taken = set()
     for name in names:
-        plain = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")[:44].rstrip("_") or "sound"
+        plain = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")[:47].rstrip("_") or "sound"
         slug, n = plain, 2
         while slug in taken:
-            slug, n = f"{plain}_{n}", n + 1
+            slug, n = f"{plain[:44]}_{n}", n + 1
         taken.add(slug)
         yield slug
 

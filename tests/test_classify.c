@@ -169,7 +169,7 @@ static void expected_top(const float *x, size_t n, float mean[TINY_LABELS])
 {
     struct err err;
     struct decision_params d = {.confirm = 1};
-    struct recogniser *r = recogniser_new(model_path, &d, &err);
+    struct recogniser *r = recogniser_new(model_path, VOCABULARY_OWN, &d, &err);
     const size_t window = TINY_RATE, hop = TINY_RATE / 2;
     double sum[2][TINY_LABELS] = {{0}};
     size_t count[2] = {0};

@@ -146,8 +146,8 @@ static void test_model(void **state)
     static const size_t want[][3] = {{3, 96, 64}, {3, 0, 0}, {3, 256, 0}, {3, 256, 0}};
     struct err err;
     char arguments[200];
-    struct recogniser *r =
-        recogniser_new("models/earshot-s.onnx", &(struct decision_params){.confirm = 1, .hop_s = 0.5}, &err);
+    struct recogniser *r = recogniser_new("models/earshot-s.onnx", VOCABULARY_OWN,
+                                          &(struct decision_params){.confirm = 1, .hop_s = 0.5}, &err);
     struct audiofile *file = audiofile_open(CHIRP, &err);
     float *data[4], x[32000];
     size_t shape[NPY_DIMS], dims, labels;

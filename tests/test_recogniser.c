@@ -33,7 +33,7 @@ static int remove_model(void **state)
 static struct recogniser *make(void)
 {
     struct err err = {""};
-    struct recogniser *r = recogniser_new(model_path, &usual, &err);
+    struct recogniser *r = recogniser_new(model_path, VOCABULARY_OWN, &usual, &err);
 
     if (!r)
         fail_msg("%s", err.text);
@@ -151,10 +151,10 @@ static void test_errors(void **state)
     char bad[64];
     (void)state;
 
-    assert_null(recogniser_new("/nowhere/x.onnx", &usual, &err));
+    assert_null(recogniser_new("/nowhere/x.onnx", VOCABULARY_OWN, &usual, &err));
     assert_non_null(strstr(err.text, "x.onnx"));
     assert_int_equal(tiny_model_write(bad, sizeof bad, "1e300"), 0);
-    assert_null(recogniser_new(bad, &usual, &err));
+    assert_null(recogniser_new(bad, VOCABULARY_OWN, &usual, &err));
     assert_non_null(strstr(err.text, "window_s"));
     unlink(bad);
 }

@@ -26,6 +26,7 @@ struct config {
         char file[CONFIG_TEXT]; /* name or path */
         double window;          /* s, 0: what the model wants (the only other value allowed is that same one) */
         double hop;             /* s */
+        int vocabulary;         /* enum vocabulary_choice */
     } model;
     struct {
         double threshold; /* -1: each class's own from the model */

@@ -1,5 +1,6 @@
 #include "base/options.h"
 #include "base/config.h"
+#include "model/vocabulary.h"
 
 #include <string.h>
 
@@ -19,6 +20,7 @@ static const struct option_word by_default[] = {{"default", -1}, {NULL, 0}};
 static const struct option_word always[] = {{"always", -1}, {NULL, 0}};
 static const struct option_word class_modes[] = {
     {"default", CLASS_DEFAULT}, {"allow", CLASS_ALLOW}, {"ignore", CLASS_IGNORE}, {NULL, 0}};
+static const struct option_word vocabularies[] = {{"own", VOCABULARY_OWN}, {"earshot", VOCABULARY_EARSHOT}, {NULL, 0}};
 static const struct option_word mqtt_versions[] = {{"auto", 0}, {"5", 5}, {"3.1.1", 3}, {NULL, 0}};
 static const struct option_word log_levels[] = {{"error", 0}, {"warn", 0}, {"info", 0}, {"debug", 0}, {NULL, 0}};
 static const struct option_word log_formats[] = {{"auto", 0}, {"text", 0}, {"json", 0}, {"journal", 0}, {NULL, 0}};
@@ -76,6 +78,12 @@ const struct option options[] = {
      "Length of audio that is judged at a time. The model fixes it: any other value is refused at start."},
     {"model", "hop", OPTION_NUMBER, AT(model.hop), 0.05, 30, "s", NULL, "0.5 s", false,
      "From one window to the next. Not longer than the window."},
+    {"model", "vocabulary", OPTION_CHOICE, AT(model.vocabulary), 0, 0, "", vocabularies, "own", false,
+     "Whose names sounds have: the model's `own`, or `earshot`'s. With the latter a model of AudioSet's sounds answers "
+     "with "
+     "those of labels.csv, which lies beside the models; what means none of them is left out (`earshot model labels "
+     "MODEL` "
+     "shows both)."},
 
     {"decision", "threshold", OPTION_NUMBER, AT(decision.threshold), 0, 1, "", own_threshold, "model", true,
      "Score that a class must reach. `model` is each class's own, from the model file."},

@@ -2,6 +2,7 @@
 
 #include "model/engine.h"
 #include "model/metadata.h"
+#include "model/relabel.h"
 
 #include <malloc.h>
 #include <math.h>
@@ -16,6 +17,8 @@ struct model {
     char *path;
     size_t scores, embedding; /* numbers of outputs; GRAPH_ABSENT: none */
     float *out[16];           /* for engine_run: whatever is not wanted is NULL */
+    struct relabel relabel;   /* n 0: the labels are its own */
+    float *own;               /* [relabel.n_from], scores of its own labels; NULL: not relabelled */
 };
 
 /* [1, 1, 96, 64] -> "1 x 1 x 96 x 64" */
@@ -140,9 +143,26 @@ void model_free(struct model *m)
     if (!m)
         return;
     engine_free(m->engine);
+    relabel_free(&m->relabel);
+    free(m->own);
     metadata_free(&m->metadata);
     free(m->path);
     free(m);
+}
+
+int model_use_vocabulary(struct model *m, const struct vocabulary *v, struct err *err)
+{
+    struct model_info *info = &m->info;
+
+    if (relabel_init(&m->relabel, info->labels, info->thresholds, info->n_labels, v, err) < 0)
+        return err_prefix(err, "%s: ", m->path);
+    m->own = calloc(info->n_labels, sizeof *m->own);
+    if (!m->own)
+        return err_set(err, "%s: out of memory", m->path);
+    info->n_labels = m->relabel.n;
+    info->labels = m->relabel.label;
+    info->thresholds = m->relabel.threshold;
+    return 0;
 }
 
 const struct model_info *model_info(const struct model *m)
@@ -170,22 +190,9 @@ static void softmax(float *x, size_t n)
         x[i] = (float)((double)x[i] / sum);
 }
 
-void model_run(struct model *m, const float *features, float *scores, float *embedding)
+/* What the graph gave to scores from 0 to 1. */
+static void activate(const struct model *m, float *scores, size_t n)
 {
-    size_t n = m->info.n_labels;
-
-    m->out[m->scores] = scores;
-    if (m->embedding != GRAPH_ABSENT)
-        m->out[m->embedding] = embedding;
-    if (engine_run(m->engine, features, m->out) != 0) {
-        memset(scores, 0, n * sizeof *scores);
-        for (size_t i = 0; embedding && i < m->info.embedding_size; i++)
-            embedding[i] = 0;
-        return;
-    }
-    /* Finite weights can still overflow on the way, and infinity minus infinity is no number. */
-    for (size_t i = 0; embedding && i < m->info.embedding_size; i++)
-        embedding[i] = isfinite(embedding[i]) ? embedding[i] : 0;
     for (size_t i = 0; i < n; i++)
         scores[i] = isnan(scores[i]) ? -INFINITY : scores[i];
     if (m->info.activation == ACTIVATION_SOFTMAX)
@@ -197,4 +204,25 @@ void model_run(struct model *m, const float *features, float *scores, float *emb
 
         scores[i] = s > 0 ? (s < 1 ? s : 1) : 0;
     }
+}
+
+void model_run(struct model *m, const float *features, float *scores, float *embedding)
+{
+    float *own = m->own ? m->own : scores;
+
+    m->out[m->scores] = own;
+    if (m->embedding != GRAPH_ABSENT)
+        m->out[m->embedding] = embedding;
+    if (engine_run(m->engine, features, m->out) != 0) {
+        memset(scores, 0, m->info.n_labels * sizeof *scores);
+        for (size_t i = 0; embedding && i < m->info.embedding_size; i++)
+            embedding[i] = 0;
+        return;
+    }
+    /* Finite weights can still overflow on the way, and infinity minus infinity is no number. */
+    for (size_t i = 0; embedding && i < m->info.embedding_size; i++)
+        embedding[i] = isfinite(embedding[i]) ? embedding[i] : 0;
+    activate(m, own, m->metadata.labels.n);
+    if (m->own)
+        relabel_do(&m->relabel, own, scores);
 }

@@ -21,6 +21,7 @@ struct platt {
 };
 
 struct model;
+struct vocabulary;
 
 struct model_info {
     char name[64]; /* file name without folder and .onnx */
@@ -48,6 +49,11 @@ struct model_info {
 struct model *model_load(const char *path, struct err *err);
 void model_free(struct model *m);
 
+/* From now on the model answers with the sounds of labels.csv: a sound's score is the highest of the labels that mean it
+ * (vocabulary_label), labels that mean none are dropped. n_labels, labels and thresholds of model_info change. Once for a model;
+ * v may go away afterwards. -1: none is left. */
+int model_use_vocabulary(struct model *m, const struct vocabulary *v, struct err *err);
+
 /* Owned by the model. */
 const struct model_info *model_info(const struct model *m);
 
@@ -61,6 +67,9 @@ void model_run(struct model *m, const float *features, float *scores, float *emb
 /* NAME or path -> path. A NAME without '/' and ".onnx" is looked for in $EARSHOT_MODELS, ../models beside the binary's folder,
  * PREFIX/share/earshot/models; the error lists where it looked and what is there. */
 int model_find(const char *name_or_path, char *path, size_t size, struct err *err);
+
+/* A file that lies beside the models, such as labels.csv: its path in the first of those folders that has it. */
+int model_find_file(const char *file, char *path, size_t size, struct err *err);
 
 /* Calls fn for every model that model_find finds by name, folder by folder and sorted within each; one that an earlier folder
  * hides is left out. Returns how many. */

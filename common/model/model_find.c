@@ -119,12 +119,29 @@ static void add_name(void *ctx, const char *name, const char *path)
         n->used += (size_t)snprintf(n->text + n->used, sizeof n->text - n->used, "%s%s", n->used ? ", " : "", name);
 }
 
+int model_find_file(const char *file, char *path, size_t size, struct err *err)
+{
+    struct folders *f = folders();
+    char where[200];
+
+    for (size_t i = 0; f && i < f->n; i++) {
+        int n = snprintf(path, size, "%s/%s", f->path[i], file);
+
+        if (n > 0 && (size_t)n < size && access(path, F_OK) == 0) {
+            free(f);
+            return 0;
+        }
+    }
+    free(f);
+    model_folders(where, sizeof where);
+    return err_set(err, "no file %.60s beside the models; looked in %s", file, where);
+}
+
 int model_find(const char *name_or_path, char *path, size_t size, struct err *err)
 {
     size_t length = strlen(name_or_path);
     struct names names = {.text = ""};
-    struct folders *f;
-    char where[200];
+    char where[200], file[NAME_MAX + 1];
 
     if (length == 0)
         return err_set(err, "the name of the model is empty");
@@ -135,16 +152,9 @@ int model_find(const char *name_or_path, char *path, size_t size, struct err *er
         memcpy(path, name_or_path, length + 1);
         return access(path, F_OK) == 0 ? 0 : err_set(err, "model file %.300s is not there", path);
     }
-    f = folders();
-    for (size_t i = 0; f && i < f->n; i++) {
-        int n = snprintf(path, size, "%s/%s" SUFFIX, f->path[i], name_or_path);
-
-        if (n > 0 && (size_t)n < size && access(path, F_OK) == 0) {
-            free(f);
-            return 0;
-        }
-    }
-    free(f);
+    if (snprintf(file, sizeof file, "%s" SUFFIX, name_or_path) < (int)sizeof file &&
+        model_find_file(file, path, size, NULL) == 0)
+        return 0;
     model_folders(where, sizeof where);
     model_each(add_name, &names);
     return err_set(err, "no model '%.60s'; looked in %s; %s%s", name_or_path, where,

@@ -52,7 +52,8 @@ static int make_feature(struct recogniser *r, const struct model_info *info, str
     return 0;
 }
 
-struct recogniser *recogniser_new(const char *model_path, const struct decision_params *decision, struct err *err)
+struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice vocabulary,
+                                  const struct decision_params *decision, struct err *err)
 {
     struct recogniser *r = calloc(1, sizeof *r);
 
@@ -61,7 +62,7 @@ struct recogniser *recogniser_new(const char *model_path, const struct decision_
         return NULL;
     }
     r->model = model_load(model_path, err);
-    if (!r->model)
+    if (!r->model || vocabulary_apply(vocabulary, r->model, err) < 0)
         goto fail;
     const struct model_info *info = model_info(r->model);
     if (make_feature(r, info, err) < 0) {

@@ -4,12 +4,15 @@
 
 #include "model/decision.h"
 #include "model/model.h"
+#include "model/vocabulary.h"
 
 struct recogniser;
 
-/* Loads the model, makes its feature extractor and the decision stage. `decision`: thresholds come from the model and the
- * rules, so does a negative context_s. Allocates everything; recogniser_do nothing. */
-struct recogniser *recogniser_new(const char *model_path, const struct decision_params *decision, struct err *err);
+/* Loads the model, makes its feature extractor and the decision stage. vocabulary: whose names the model answers with.
+ * `decision`: thresholds come from the model and the rules, so does a negative context_s. Allocates everything; recogniser_do
+ * nothing. */
+struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice vocabulary,
+                                  const struct decision_params *decision, struct err *err);
 void recogniser_free(struct recogniser *r);
 
 const struct model_info *recogniser_model(const struct recogniser *r);

@@ -78,6 +78,10 @@ yamnet "$from/yamnet_thz0616.tflite" "$from/yamnet_class_map.csv" yamnet.onnx
 check "imported" test $rc = 0
 agrees "as the reference, sound to scores" ./yamnet.onnx yamnet yamnet_NAME_wave16k.f32 16000 16000
 "$EARSHOT" classify --json --model ./yamnet.onnx "$root/models/demo.flac" >out.txt
+"$EARSHOT" classify --json --model.vocabulary=earshot --model ./yamnet.onnx "$root/models/demo.flac" >mapped.txt
+check "through labels.csv: smoke_alarm, and none of its own names" sh -c \
+    "grep -q '\"label\":\"smoke_alarm\"' mapped.txt && ! grep -q smoke_detector mapped.txt"
+check "model labels: 60 of 67 sounds" sh -c "'$EARSHOT' model labels ./yamnet.onnx | grep -q '^60 of 67 sounds'"
 check "classify hears the smoke alarm" grep -q '"label":"smoke_detector_smoke_alarm"' out.txt
 
 have_torch || { skip "import: python3-torch is not installed"; summary; exit; }
