@@ -162,6 +162,7 @@ int model_use_vocabulary(struct model *m, const struct vocabulary *v, struct err
     info->n_labels = m->relabel.n;
     info->labels = m->relabel.label;
     info->thresholds = m->relabel.threshold;
+    info->calibration = NULL; /* it is of the own labels; model_run goes on applying it */
     return 0;
 }
 
@@ -197,8 +198,8 @@ static void activate(const struct model *m, float *scores, size_t n)
         scores[i] = isnan(scores[i]) ? -INFINITY : scores[i];
     if (m->info.activation == ACTIVATION_SOFTMAX)
         softmax(scores, n);
-    for (size_t i = 0; m->info.calibration && i < n; i++)
-        scores[i] = m->info.calibration[i].scale * scores[i] + m->info.calibration[i].bias;
+    for (size_t i = 0; m->metadata.calibration && i < n; i++)
+        scores[i] = m->metadata.calibration[i].scale * scores[i] + m->metadata.calibration[i].bias;
     for (size_t i = 0; i < n; i++) {
         float s = m->info.activation == ACTIVATION_SIGMOID ? 1 / (1 + expf(-scores[i])) : scores[i];
 

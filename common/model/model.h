@@ -50,7 +50,7 @@ struct model *model_load(const char *path, struct err *err);
 void model_free(struct model *m);
 
 /* From now on the model answers with the sounds of labels.csv: a sound's score is the highest of the labels that mean it
- * (vocabulary_label), labels that mean none are dropped. n_labels, labels and thresholds of model_info change. Once for a model;
+ * (vocabulary_label), labels that mean none are dropped. n_labels, labels, thresholds and calibration of model_info change. Once for a model;
  * v may go away afterwards. -1: none is left. */
 int model_use_vocabulary(struct model *m, const struct vocabulary *v, struct err *err);
 
