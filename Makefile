@@ -13,14 +13,14 @@ BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libs
 	libsndfile1-dev libinih-dev libjansson-dev
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
-	systemd systemd-container iproute2 strace
+	systemd systemd-container iproute2 strace python3-numpy python3-scipy espeak-ng
 BENCH_PACKAGES := mosquitto python3
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
 QUICK_NAMES := layout bad_input classify daemon sounds evaluate
-LONG_NAMES  := ears capture mqtt service tree arm64 import
+LONG_NAMES  := ears capture mqtt service tree arm64 import soundscape
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue pipeline service
 SANITIZED_SYSTEM := tests/system/daemon.sh
 

@@ -4,7 +4,8 @@ A room is a shoebox: its early reflections are image sources (Allen and Berkley,
 there on noise that decays, octave by octave, with Eyring's reverberation time, at the level that the diffuse field has
 beside the direct sound at the distance r: 16 pi r^2 / A, with A = S a / (1 - a) for a surface S of absorption a."""
 import numpy as np
-from scipy.signal import butter, fftconvolve, lfilter, sosfilt
+from scipy.fft import next_fast_len
+from scipy.signal import butter, fftconvolve, lfilter, oaconvolve, sosfilt
 from .parts import coloured
 
 SPEED = 343.0
@@ -43,7 +44,7 @@ def shoebox(rng, fs, near=0.8, far=5.0):
     surface = 2 * (size[0] * size[1] + size[0] * size[2] + size[1] * size[2])
     volume = float(np.prod(size))
     rt60 = 0.161 * volume / (-surface * np.log(1 - alpha) + 4 * np.array([0, 0, 0, 0.002, 0.004, 0.008, 0.02]) * volume)
-    n = int(fs * min(2.0, 1.05 * rt60.max() + 0.03))
+    n = next_fast_len(int(fs * min(2.0, 1.05 * rt60.max() + 0.03)))
     early, start = images(fs, size, source, mic, alpha, n)
     return early + tail(rng, fs, n, rt60, alpha, surface, distance, start), distance
 
@@ -97,12 +98,11 @@ def through_room(rng, fs, x, near=0.5, far=5.0):
     return fftconvolve(x, shoebox(rng, fs, near, far)[0])
 
 
-def smooth_eq(rng, fs, x, spread_db, points=8):
-    """A random smooth response, `points` random gains over 60 Hz to 8 kHz, interpolated over log frequency."""
-    f = np.fft.rfftfreq(len(x) + 1024, 1 / fs)
-    at = np.linspace(np.log2(60), 13, points)
-    gain = 10 ** (np.interp(np.log2(np.maximum(f, 20)), at, rng.normal(0, spread_db, points)) / 20)
-    return np.fft.irfft(np.fft.rfft(x, len(x) + 1024) * gain, len(x) + 1024)[:len(x)]
+def smooth_eq(fs, gains_db, taps=512):
+    """Filter of a smooth response: gains at points evenly over log frequency, 60 Hz to 8 kHz. Delays by taps / 2 samples."""
+    at = np.linspace(np.log2(60), 13, len(gains_db))
+    gain = 10 ** (np.interp(np.log2(np.maximum(np.fft.rfftfreq(taps, 1 / fs), 20)), at, gains_db) / 20)
+    return np.roll(np.fft.irfft(gain), taps // 2) * np.hanning(taps + 1)[:taps]
 
 
 # band limits in Hz, spread of the response in dB, noise floor in dBFS, share that clips, bits of a poor converter
@@ -112,21 +112,37 @@ MICROPHONES = {"phone": ((90, 250), (5500, 7600), 4.0, (-72, -58), 0.15, 0),
                "good": ((20, 60), (7500, 7950), 1.2, (-84, -70), 0.0, 0)}
 
 
+class Microphone:
+    """One microphone, drawn: `colour` is its response, `finish` adds its noise and limits."""
+    def __init__(self, rng, fs, kind=None):
+        self.kind = kind or str(rng.choice(list(MICROPHONES)))
+        low, high, spread, floor, self.clips, self.bits = MICROPHONES[self.kind]
+        self.response = smooth_eq(fs, rng.normal(0, spread, 8))
+        self.low = butter(2, rng.uniform(*low), "high", fs=fs, output="sos")
+        self.high = butter(4, min(rng.uniform(*high), 0.49 * fs), fs=fs, output="sos")
+        self.floor, self.slope = 10 ** (rng.uniform(*floor) / 20), rng.uniform(0, 1.2)
+
+    def colour(self, x):
+        half = len(self.response) // 2
+        return sosfilt(self.high, sosfilt(self.low, oaconvolve(x, self.response)[half:half + len(x)]))
+
+    def noise(self, rng, n):
+        return self.floor * coloured(rng, next_fast_len(n), self.slope)[:n]
+
+    def limit(self, rng, x):
+        """Clipped, in the share of cases that its kind says, and in the steps of its converter."""
+        if rng.random() < self.clips:
+            top = np.abs(x).max() * rng.uniform(0.4, 0.9) + 1e-9
+            x = top * np.tanh(x / top)
+        return np.round(x * 2 ** (self.bits + 2)) / 2 ** (self.bits + 2) if self.bits else x
+
+
 def microphone(rng, fs, x, kind=None):
     """(samples, kind): coloured, band-limited, with noise, at times clipped, as one of MICROPHONES would record it."""
-    kind = kind or str(rng.choice(list(MICROPHONES)))
-    low, high, spread, floor, clips, bits = MICROPHONES[kind]
-    y = smooth_eq(rng, fs, x, spread)
-    y = sosfilt(butter(2, rng.uniform(*low), "high", fs=fs, output="sos"), y)
-    y = sosfilt(butter(4, min(rng.uniform(*high), 0.49 * fs), fs=fs, output="sos"), y)
+    m = Microphone(rng, fs, kind)
+    y = m.colour(x)
     y = y * (active_rms(x, fs) / (active_rms(y, fs) + 1e-12))          # colour, not loudness
-    y = y + 10 ** (rng.uniform(*floor) / 20) * coloured(rng, len(y), rng.uniform(0, 1.2))
-    if rng.random() < clips:
-        limit = np.abs(y).max() * rng.uniform(0.4, 0.9) + 1e-9
-        y = limit * np.tanh(y / limit)
-    if bits:
-        y = np.round(y * 2 ** (bits + 2)) / 2 ** (bits + 2)
-    return y, kind
+    return m.limit(rng, y + m.noise(rng, len(y))), m.kind
 
 
 def simple_room(rng, fs, rt60, direct):

@@ -55,15 +55,19 @@ def rain(rng, fs, s):
     return bed + rng.uniform(0.5, 4) * fftconvolve(drops, drop)[:n]
 
 
+def say(fs, voice, speed, pitch, text):
+    """What espeak-ng makes of a text: speed in words a minute, pitch 0 to 99."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as f:
+        subprocess.run(["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", f.name, text], check=True)
+        x, rate = read_audio(f.name)
+    return resample_poly(x, fs, rate)
+
+
 def speech(rng, fs, s):
     voice = rng.choice(["en-gb", "en-us", "en-gb-scotland"])
     voice += rng.choice(["", "+m1", "+m3", "+m7", "+f1", "+f2", "+f4"])
     text = " ".join(rng.permutation(SENTENCES)[:max(1, int(s / 2) + 1)])
-    with tempfile.NamedTemporaryFile(suffix=".wav") as f:
-        subprocess.run(["espeak-ng", "-v", voice, "-s", str(rng.integers(130, 190)), "-p", str(rng.integers(20, 80)),
-                        "-w", f.name, text], check=True)
-        x, rate = read_audio(f.name)
-    x = resample_poly(x, fs, rate)[:int(fs * s)]
+    x = say(fs, voice, rng.integers(130, 190), rng.integers(20, 80), text)[:int(fs * s)]
     return np.pad(x, (0, int(fs * s) - len(x)))
 
 

@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+"""Mixes annotated streams from labelled clips, to choose thresholds on and to measure what is heard.
+
+  soundscape.py make OUT --manifest DATA/manifest.csv --folds esc50:4,us8k:2,*:5 --split test --snr 0,10 --minutes 60
+  soundscape.py sets OUT --manifest DATA/manifest.csv --folds ...     the sets that the model's card quotes: SETS, below
+  soundscape.py clips OUT --manifest DATA/manifest.csv --folds ...    each clip as other microphones in rooms record it
+
+Writes FLAC at 16 kHz with a CSV beside each: onset,offset,label,snr,source (seconds, dB); NAME.others.csv holds in the
+same way what no label is for; LIST.csv names them all, for `earshot evaluate --streams`. Speech, music and the like
+that belong to the bed are annotated without an SNR. How an SNR is meant: sounds/stream.py.
+
+Splits: `tune` and `test` take one half each of the clips that --folds lets through, `train` takes all; what was cut
+from one recording is never in both halves. Rooms, microphones and synthesised sounds come from other seeds in each
+split. Labels that no clip is for are synthesised where synth.py knows how. The same arguments give the same bytes.
+
+Needs numpy, scipy, libsndfile and espeak-ng.
+"""
+import argparse, csv, pathlib
+import numpy as np
+import synth
+from audiofile import write_audio
+from sounds import beds, rooms
+from sounds.clips import load_clips, parse_folds, read_at, read_vocabulary
+from sounds.stream import FS, SPLITS, Spec, mix
+
+VOCABULARY = pathlib.Path(__file__).parent / "labels.csv"
+ALARMS = "smoke_alarm,clock_alarm,siren,glass_breaking,gun_shot,crying_baby,door_wood_knock"
+SMOKE = "smoke_alarm,co_alarm"
+BEEPS = "appliance_beep,telephone,door_bell,kettle,clock_alarm"
+OTHERS = ("low_battery", "reversing", "blip")       # kinds of synth.py that no label is for
+LASTING = {"smoke_alarm": 9.0, "co_alarm": 8.0}     # seconds to synthesise; 4 of all else
+# name: split, labels (all, none or names), SNRs, beds, minutes, share of sounds without a label
+SETS = {"tune": ("tune", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,quiet", 100, 0.08),
+        "tune-beds": ("tune", "none", "0", "speech,music,kitchen,traffic,quiet", 100, 0.0),
+        "alarms-10db": ("test", ALARMS, "10", "speech,music", 40, 0.0),
+        "alarms-00db": ("test", ALARMS, "0", "speech,music", 40, 0.0),
+        "alarms-05db": ("test", ALARMS, "5", "speech,music", 40, 0.0),
+        "alarms-20db": ("test", ALARMS, "20", "speech,music", 40, 0.0),
+        "smoke-00db": ("test", SMOKE, "0", "speech,kitchen", 20, 0.0),
+        "smoke-05db": ("test", SMOKE, "5", "speech,kitchen", 20, 0.0),
+        "smoke-10db": ("test", SMOKE, "10", "speech,kitchen", 20, 0.0),
+        "smoke-20db": ("test", SMOKE, "20", "speech,kitchen", 20, 0.0),
+        "beeps": ("test", BEEPS, "0,5,10,20", "speech,kitchen", 40, 0.4),
+        "test-beds": ("test", "none", "0", "speech,music,kitchen,traffic,quiet", 150, 0.0),
+        "test": ("test", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,quiet", 100, 0.08)}
+# name: microphone, metres between sound and microphone
+PLACES = {"phone": ("phone", 0.3, 1.2), "usb": ("usb", 1.0, 2.5), "far": ("usb", 3.6, 4.4), "poor": ("poor", 1.0, 3.0)}
+
+
+def synthesised(kinds):
+    """Functions of (rng, rate) for kinds of synth.py, as often in the list as they were in training."""
+    pool = []
+    for kind in kinds:
+        make, label, weight = synth.KINDS[kind]
+        pool += [lambda rng, fs, make=make, s=LASTING.get(label, 4.0): make(rng, fs, s)] * max(1, weight // 20)
+    return pool
+
+
+def sources_of(clips, wanted, vocabulary):
+    """{label: clips or generators} of all labels, or of the names given; what cannot be had is said."""
+    lines = vocabulary[1]
+    kinds = {}
+    for kind, (_, label, _) in synth.KINDS.items():
+        kinds.setdefault(label, []).append(kind)
+    if wanted == "none":
+        return {}
+    names = [s for s in lines if s != "background"] if wanted == "all" else wanted.split(",")
+    sources = {}
+    for name in names:
+        if name not in lines:
+            raise SystemExit(f"--labels: '{name}' is no sound of {VOCABULARY.name}")
+        pool = [c for c in clips if c.label == name]
+        made = synthesised(kinds.get(name, ())) if not pool or name == "smoke_alarm" else []
+        if pool or made:     # half of each where there are both
+            sources[name] = pool * max(1, len(made) // max(1, len(pool))) + made
+        elif wanted != "all":
+            raise SystemExit(f"--labels: no clip of {name} in these folds, and synth.py makes none")
+    return sources
+
+
+def write_events(path, rows):
+    with open(path, "w", newline="") as f:
+        out = csv.writer(f, lineterminator="\n")
+        out.writerow(("onset", "offset", "label", "snr", "source"))
+        out.writerows((f"{a:.3f}", f"{b:.3f}", label, snr, source) for a, b, label, snr, source in sorted(rows))
+
+
+def make(out, clips, vocabulary, split, wanted, snrs, bed_names, minutes, share_others, seed, piece_minutes=10.0,
+         gap=5.0):
+    sources, library = sources_of(clips, wanted, vocabulary), beds.library_of(clips)
+    out.mkdir(parents=True, exist_ok=True)
+    others = {kind: synthesised([kind]) for kind in OTHERS} if share_others > 0 and wanted != "none" else {}
+    bed_names, left, rows, piece = bed_names.split(","), minutes, [], 0
+    while left > 0.01:
+        bed, length = bed_names[piece % len(bed_names)], min(left, piece_minutes)
+        spec = Spec(60 * length, bed, [float(s) for s in snrs.split(",")], sources, others, gap,
+                    share_others=share_others)
+        x, events, odd, inside, mic = mix(spec, library, split, seed, piece)
+        name = f"{piece:03d}-{bed}"
+        write_audio(out / f"{name}.flac", x, FS)
+        write_events(out / f"{name}.csv", [(e.onset, e.offset, e.label, e.snr, e.source) for e in events]
+                     + [(a, b, label, "", "bed") for a, b, label in inside])
+        write_events(out / f"{name}.others.csv", [(e.onset, e.offset, e.label, e.snr, e.source) for e in odd])
+        rows.append((f"{name}.flac", f"{name}.csv", bed, mic, f"{len(x) / FS:.1f}"))
+        left, piece = left - length, piece + 1
+    with open(out / "LIST.csv", "w", newline="") as f:
+        csv.writer(f, lineterminator="\n").writerows([("audio", "annotations", "bed", "microphone", "seconds"), *rows])
+
+
+def played_elsewhere(out, manifest, clips, split, seed):
+    """Each clip through a room and a microphone of each of PLACES, and a manifest of the recordings."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, (place, (kind, near, far)) in enumerate(PLACES.items()):
+        (out / place).mkdir(exist_ok=True)
+        for i, c in enumerate(clips):
+            if not c.label:
+                continue
+            rng = np.random.default_rng([3, SPLITS.index(split), seed, number, i])
+            x = read_at(c.path, FS)
+            wet = rooms.through_room(rng, FS, x, near, far)[:len(x) + FS // 4]
+            wet *= 10 ** (rng.uniform(-36, -18) / 20) / (rooms.active_rms(wet, FS) + 1e-9)
+            name = f"{place}/{c.path.stem}.flac"
+            write_audio(out / name, rooms.microphone(rng, FS, wet, kind)[0], FS)
+            rows.append((name, c.dataset, c.label, place, c.path.name))
+    with open(out / "manifest.csv", "w", newline="") as f:
+        csv.writer(f, lineterminator="\n").writerows([("path", "dataset", "label", "place", "clip"), *rows])
+
+
+def check(a):
+    """Refuses in one line what make could not use."""
+    for s in a.beds.split(","):
+        if s not in beds.KINDS:
+            raise SystemExit(f"--beds: '{s}' is none of {', '.join(beds.KINDS)}")
+    for s in a.snr.split(","):
+        try:
+            float(s)
+        except ValueError:
+            raise SystemExit(f"--snr: '{s}' is no number") from None
+    if a.minutes <= 0 or a.piece <= 0 or a.gap <= 0 or not 0 <= a.others <= 1:
+        raise SystemExit("--minutes, --piece and --gap must be above 0, --others 0 to 1")
+
+
+def run(a):
+    if not a.manifest.is_file():
+        raise SystemExit(f"{a.manifest}: no such file")
+    vocabulary, folds = read_vocabulary(VOCABULARY), parse_folds(a.folds)
+    half = {"train": None, "tune": 0, "test": 1}
+    clips_of = lambda split: load_clips(a.manifest, folds, vocabulary, half[split])
+    if a.do == "make":
+        check(a)
+        make(a.out, clips_of(a.split), vocabulary, a.split, a.labels, a.snr, a.beds, a.minutes, a.others, a.seed,
+             a.piece, a.gap)
+    elif a.do == "clips":
+        played_elsewhere(a.out, a.manifest, clips_of("train"), a.split, a.seed)
+    else:
+        for number, (name, (split, labels, snrs, bed_names, minutes, others)) in enumerate(SETS.items()):
+            if a.only and name not in a.only.split(","):
+                continue
+            clips = [c for c in clips_of(split) if split == "test" or c.dataset != "smoke_alarm"]
+            if split == "test":     # the few real smoke alarms are for testing, all of them
+                clips = [c for c in clips if c.dataset != "smoke_alarm"] + \
+                    load_clips(a.manifest, {"smoke_alarm": ["*"]}, vocabulary)
+            make(a.out / name, clips, vocabulary, split, labels, snrs, bed_names, minutes * a.scale, others,
+                 [a.seed, number])
+            print(f"{a.out / name}: {minutes * a.scale:g} min", flush=True)
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    q = p.add_subparsers(dest="do", required=True)
+    m, s, c = q.add_parser("make"), q.add_parser("sets"), q.add_parser("clips")
+    for one in (m, s, c):
+        one.add_argument("out", type=pathlib.Path)
+        one.add_argument("--manifest", type=pathlib.Path, required=True, help="path,dataset,label,fold")
+        one.add_argument("--folds", default="*:*", help="esc50:4,us8k:2,*:5; * for all (%(default)s)")
+        one.add_argument("--seed", type=int, default=1)
+    for one in (m, c):
+        one.add_argument("--split", choices=SPLITS, default="test")
+    m.add_argument("--labels", default="all", help="all, none or slugs (%(default)s)")
+    m.add_argument("--snr", default="10", help="dB, of which each sound draws one (%(default)s)")
+    m.add_argument("--beds", default="speech,music", help=", ".join(beds.KINDS) + ": one a file in turn (%(default)s)")
+    m.add_argument("--minutes", type=float, default=60)
+    m.add_argument("--piece", type=float, default=10, help="minutes of one file (%(default)s)")
+    m.add_argument("--gap", type=float, default=5, help="mean seconds between sounds (%(default)s)")
+    m.add_argument("--others", type=float, default=0, help="share of sounds that no label is for (%(default)s)")
+    s.add_argument("--only", help="names of sets, of " + ", ".join(SETS))
+    s.add_argument("--scale", type=float, default=1, help="of their minutes (%(default)s)")
+    return p.parse_args()
+
+
+if __name__ == "__main__":
+    run(arguments())
