@@ -16,6 +16,8 @@ struct clips {
     const struct evaluate_clips *what;
     struct manifest manifest;
     struct hearing hearing;
+    struct vocabulary *vocabulary; /* NULL: there is no labels.csv */
+    struct labelmap map;
     unsigned *truth; /* [manifest.n] */
     struct left_out left_out;
 };
@@ -73,13 +75,25 @@ static void tell_unknown(const struct manifest *m, const bool *unknown, const st
     }
 }
 
-/* Gives every clip the model's label. unknown: [manifest.n], false. Returns an exit code. */
-static int find_labels(struct clips *c, const struct labelmap *map, bool *unknown)
+/* Does the model answer with AudioSet's names, for which the vocabulary has others? */
+static bool could_answer_with(const struct vocabulary *v, const struct model_info *model)
 {
+    for (size_t i = 0; v && i < model->n_labels; i++) {
+        const struct sound *s = vocabulary_label(v, model->labels[i]);
+        if (s && strcmp(s->slug, model->labels[i]) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Gives every clip the model's label. unknown: [manifest.n], false. Returns an exit code. */
+static int find_labels(struct clips *c, bool *unknown)
+{
+    const struct labelmap *map = &c->map;
     struct manifest *m = &c->manifest;
 
     for (size_t i = 0; i < m->n; i++) {
-        int label = labelmap_find(map, m->clips[i].label);
+        int label = labelmap_find(map, m->clips[i].dataset, m->clips[i].label);
         unknown[i] = label < 0;
         c->truth[i] = (unsigned)label;
         c->left_out.unknown += unknown[i];
@@ -90,27 +104,43 @@ static int find_labels(struct clips *c, const struct labelmap *map, bool *unknow
     if (!c->what->skip_unknown)
         return cmd_fail(EXIT_FAILED, EVALUATE,
                         "%s: %zu of %zu clips have labels that %s does not have; --skip-unknown leaves them out, --map "
-                        "says what they are called here",
-                        m->path, c->left_out.unknown, m->n, c->hearing.model->name);
+                        "says what they are called here%s",
+                        m->path, c->left_out.unknown, m->n, c->hearing.model->name,
+                        could_answer_with(c->vocabulary, c->hearing.model)
+                            ? "; --model.vocabulary=earshot lets it answer with the labels of labels.csv"
+                            : "");
     if (c->left_out.unknown == m->n)
         return cmd_fail(EXIT_FAILED, EVALUATE, "%s: %s has the label of no clip", m->path, c->hearing.model->name);
     drop_clips(c, unknown);
     return EXIT_GOOD;
 }
 
+/* labels.csv, where it lies beside the models: *v, NULL where not. -1: it is wrong. */
+static int load_vocabulary(struct vocabulary **v)
+{
+    char path[4096];
+    struct err err;
+
+    *v = NULL;
+    if (vocabulary_find(path, sizeof path, &err) < 0)
+        return 0;
+    *v = vocabulary_load(path, &err);
+    return *v ? 0 : cmd_fail(-1, EVALUATE, "%s", err.text);
+}
+
 static int resolve_labels(struct clips *c)
 {
     const struct model_info *model = c->hearing.model;
-    struct labelmap map;
     struct err err;
 
-    if (labelmap_init(&map, model->labels, model->n_labels, c->what->map, &err) < 0)
+    if (load_vocabulary(&c->vocabulary) < 0)
+        return EXIT_FAILED;
+    if (labelmap_init(&c->map, model->labels, model->n_labels, c->vocabulary, c->what->map, &err) < 0)
         return cmd_fail(EXIT_USAGE, EVALUATE, "--map %s", err.text);
     bool *unknown = calloc(c->manifest.n, sizeof *unknown);
     c->truth = calloc(c->manifest.n, sizeof *c->truth);
-    int code = unknown && c->truth ? find_labels(c, &map, unknown) : cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    int code = unknown && c->truth ? find_labels(c, unknown) : cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
     free(unknown);
-    labelmap_free(&map);
     return code;
 }
 
@@ -197,6 +227,8 @@ int evaluate_clips_run(const struct evaluate *e, const struct evaluate_clips *wh
         code = EXIT_FAILED;
     evaluate_files_abandon(&files);
     free(c.truth);
+    labelmap_free(&c.map);
+    vocabulary_free(c.vocabulary);
     manifest_free(&c.manifest);
     hearing_close(&c.hearing);
     return code;

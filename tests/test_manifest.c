@@ -198,21 +198,57 @@ static void names_of_data_sets(void **state)
     struct err err;
     (void)state;
 
-    assert_int_equal(labelmap_init(&map, labels, 4, NULL, &err), 0);
-    assert_int_equal(labelmap_find(&map, "mouse_click"), 3);
-    assert_int_equal(labelmap_find(&map, "Mouse Click"), 3);
-    assert_int_equal(labelmap_find(&map, "mouse-click"), 3);
-    assert_int_equal(labelmap_find(&map, "dog"), 1);
-    assert_int_equal(labelmap_find(&map, "engine"), 2);
-    assert_int_equal(labelmap_find(&map, "dog_barks"), -1);
+    assert_int_equal(labelmap_init(&map, labels, 4, NULL, NULL, &err), 0);
+    assert_int_equal(labelmap_find(&map, NULL, "mouse_click"), 3);
+    assert_int_equal(labelmap_find(&map, NULL, "Mouse Click"), 3);
+    assert_int_equal(labelmap_find(&map, NULL, "mouse-click"), 3);
+    assert_int_equal(labelmap_find(&map, NULL, "dog"), 1);
+    assert_int_equal(labelmap_find(&map, NULL, "engine"), 2);
+    assert_int_equal(labelmap_find(&map, NULL, "dog_barks"), -1);
     assert_string_equal(labelmap_nearest(&map, "dog_barks"), "dog_bark");
     assert_string_equal(labelmap_nearest(&map, "Clock-Alarms"), "clock_alarm");
     assert_null(labelmap_nearest(&map, "xylophone"));
     labelmap_free(&map);
     /* a model without dog_bark has no dog either */
-    assert_int_equal(labelmap_init(&map, labels + 2, 2, NULL, &err), 0);
-    assert_int_equal(labelmap_find(&map, "dog"), -1);
+    assert_int_equal(labelmap_init(&map, labels + 2, 2, NULL, NULL, &err), 0);
+    assert_int_equal(labelmap_find(&map, NULL, "dog"), -1);
     labelmap_free(&map);
+}
+
+/* What a set calls a sound goes before what the model does; names of all sets serve where the set is not known. */
+static void names_of_a_vocabulary(void **state)
+{
+    static const char *const own[] = {"cat", "dog_bark", "music", "running_water"};
+    static const char csv[] = "slug,name,group,audioset,datasets,heard\n"
+                              "cat,Cat,animal,,farm:lion,no\n"
+                              "dog_bark,Dog,animal,,esc50:dog;odd:cat,no\n"
+                              "music,Music,music,,instruments:cello;esc50:tap,no\n"
+                              "running_water,Water,household,,kitchen20:water-flowing;home:tap,no\n"
+                              "wind,Wind,nature,,home:draught,no\n";
+    FILE *f = fopen(path, "w");
+    struct labelmap map;
+    struct err err;
+    (void)state;
+
+    assert_non_null(f);
+    fputs(csv, f);
+    assert_int_equal(fclose(f), 0);
+    struct vocabulary *v = vocabulary_load(path, &err);
+    assert_non_null(v);
+    assert_int_equal(labelmap_init(&map, own, 4, v, NULL, &err), 0);
+    assert_int_equal(labelmap_find(&map, "esc50", "dog"), 1);
+    assert_int_equal(labelmap_find(&map, "odd", "cat"), 1);
+    assert_int_equal(labelmap_find(&map, "other", "cat"), 0);
+    assert_int_equal(labelmap_find(&map, NULL, "cat"), 0);
+    assert_int_equal(labelmap_find(&map, NULL, "dog"), 1);
+    assert_int_equal(labelmap_find(&map, "", "Water Flowing"), 3);
+    assert_int_equal(labelmap_find(&map, "home", "tap"), 3);
+    assert_int_equal(labelmap_find(&map, "esc50", "tap"), 2);
+    assert_int_equal(labelmap_find(&map, NULL, "tap"), -1);       /* which one? */
+    assert_int_equal(labelmap_find(&map, "home", "draught"), -1); /* no wind in the model */
+    assert_int_equal(labelmap_find(&map, "esc50", "xylophone"), -1);
+    labelmap_free(&map);
+    vocabulary_free(v);
 }
 
 static int read_map(struct labelmap *map, const char *text, struct err *err)
@@ -222,7 +258,7 @@ static int read_map(struct labelmap *map, const char *text, struct err *err)
     assert_non_null(f);
     fputs(text, f);
     assert_int_equal(fclose(f), 0);
-    return labelmap_init(map, labels, 4, path, err);
+    return labelmap_init(map, labels, 4, NULL, path, err);
 }
 
 static void names_of_a_file(void **state)
@@ -233,10 +269,10 @@ static void names_of_a_file(void **state)
 
     assert_int_equal(read_map(&map, "name,label\nWuff,dog_bark\n\"tick, tock\",clock_alarm\ndog,mouse_click\n", &err),
                      0);
-    assert_int_equal(labelmap_find(&map, "Wuff"), 1);
-    assert_int_equal(labelmap_find(&map, "tick, tock"), 0);
-    assert_int_equal(labelmap_find(&map, "dog"), 3); /* the file goes first */
-    assert_int_equal(labelmap_find(&map, "engine"), 2);
+    assert_int_equal(labelmap_find(&map, NULL, "Wuff"), 1);
+    assert_int_equal(labelmap_find(&map, NULL, "tick, tock"), 0);
+    assert_int_equal(labelmap_find(&map, NULL, "dog"), 3); /* the file goes first */
+    assert_int_equal(labelmap_find(&map, NULL, "engine"), 2);
     labelmap_free(&map);
 
     assert_int_equal(read_map(&map, "name,label\nWuff,dog_barks\n", &err), -1);
@@ -248,7 +284,7 @@ static void names_of_a_file(void **state)
     assert_int_equal(read_map(&map, "label,name\n", &err), -1);
     assert_non_null(strstr(err.text, "m.csv:1: the first line must be name,label"));
     assert_int_equal(read_map(&map, "", &err), -1);
-    assert_int_equal(labelmap_init(&map, labels, 4, "/nonexistent", &err), -1);
+    assert_int_equal(labelmap_init(&map, labels, 4, NULL, "/nonexistent", &err), -1);
 }
 
 int main(void)
@@ -261,6 +297,7 @@ int main(void)
         cmocka_unit_test(conditions),
         cmocka_unit_test(conditions_that_cannot_be),
         cmocka_unit_test(names_of_data_sets),
+        cmocka_unit_test(names_of_a_vocabulary),
         cmocka_unit_test(names_of_a_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

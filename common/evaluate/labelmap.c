@@ -8,7 +8,7 @@
 
 enum { NAME_MAX_BYTES = 128 };
 
-/* Data sets' names that are not the slug of their label. */
+/* Where no vocabulary is at hand. */
 static const struct {
     const char *name, *label;
 } aliases[] = {{"dog", "dog_bark"}, {"engine", "engine_idling"}};
@@ -42,18 +42,48 @@ const char *labelmap_nearest(const struct labelmap *m, const char *name)
     return near.best;
 }
 
-int labelmap_find(const struct labelmap *m, const char *name)
+/* The label for which some data set has that slug as its name; -1: none, or several. */
+static int find_in_all_sets(const struct labelmap *m, const char *slug)
+{
+    char other[NAME_MAX_BYTES];
+    int found = -1;
+
+    for (size_t i = 0; i < vocabulary_count(m->vocabulary); i++) {
+        const struct sound *s = vocabulary_sound(m->vocabulary, i);
+        for (size_t k = 0; k < s->n_datasets; k++) {
+            const char *colon = strchr(s->datasets[k], ':');
+            make_slug(colon ? colon + 1 : s->datasets[k], other);
+            if (strcmp(other, slug) != 0)
+                continue;
+            int label = find_label(m, s->slug);
+            if (found >= 0 && label != found)
+                return -1;
+            found = label;
+        }
+    }
+    return found;
+}
+
+int labelmap_find(const struct labelmap *m, const char *dataset, const char *name)
 {
     char slug[NAME_MAX_BYTES];
+    const struct sound *sound = NULL;
+    int label = -1;
 
     for (size_t i = 0; i < m->n_names; i++)
         if (strcmp(m->names[i].name, name) == 0)
             return (int)m->names[i].label;
-    int label = find_label(m, name);
-    if (label >= 0)
-        return label;
+    if (m->vocabulary && dataset && *dataset)
+        sound = vocabulary_dataset(m->vocabulary, dataset, name);
+    if (sound)
+        label = find_label(m, sound->slug);
+    if (label < 0)
+        label = find_label(m, name);
     make_slug(name, slug);
-    label = find_label(m, slug);
+    if (label < 0)
+        label = find_label(m, slug);
+    if (label < 0 && m->vocabulary)
+        label = find_in_all_sets(m, slug);
     for (size_t i = 0; label < 0 && i < sizeof aliases / sizeof aliases[0]; i++)
         if (strcmp(aliases[i].name, slug) == 0)
             label = find_label(m, aliases[i].label);
@@ -101,9 +131,10 @@ static int read_names(struct labelmap *m, const char *path, struct err *err)
     return rc;
 }
 
-int labelmap_init(struct labelmap *m, const char *const *labels, size_t n_labels, const char *path, struct err *err)
+int labelmap_init(struct labelmap *m, const char *const *labels, size_t n_labels, const struct vocabulary *vocabulary,
+                  const char *path, struct err *err)
 {
-    *m = (struct labelmap){.labels = labels, .n_labels = n_labels};
+    *m = (struct labelmap){.labels = labels, .n_labels = n_labels, .vocabulary = vocabulary};
     if (!path)
         return 0;
     if (csv_open(&m->csv, path, err) < 0)

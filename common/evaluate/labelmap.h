@@ -4,11 +4,13 @@
 
 #include "base/csv.h"
 #include "base/err.h"
+#include "model/vocabulary.h"
 #include <stddef.h>
 
 struct labelmap {
     const char *const *labels; /* [n_labels], the model's; borrowed */
     size_t n_labels;
+    const struct vocabulary *vocabulary; /* borrowed; NULL: none */
 
     struct csv csv; /* of --map */
     struct labelmap_name {
@@ -18,14 +20,16 @@ struct labelmap {
     size_t n_names;
 };
 
-/* path: CSV with the columns name and label, first in what it says; NULL: none. -1: it cannot be read, or has a label that the model
- * does not have, or a name twice. */
-int labelmap_init(struct labelmap *m, const char *const *labels, size_t n_labels, const char *path, struct err *err);
+/* path: CSV with the columns name and label; NULL: none. -1: it cannot be read, or has a label that the model does not have, or a name
+ * twice. */
+int labelmap_init(struct labelmap *m, const char *const *labels, size_t n_labels, const struct vocabulary *vocabulary,
+                  const char *path, struct err *err);
 void labelmap_free(struct labelmap *m);
 
-/* Index of the label, -1: the model does not have it. Tried in this order: the names of the file; the model's labels; the same in lower
- * case with blanks and hyphens as underscores; what data sets call them otherwise (`dog` is `dog_bark`). */
-int labelmap_find(const struct labelmap *m, const char *name);
+/* Index of the label for what a data set (NULL or "": not known) calls `name`, -1: the model does not have it. Tried in this
+ * order: the names of the file; what the vocabulary says of that data set; the model's labels; the same in lower case with blanks and
+ * hyphens as underscores; what the vocabulary says of all data sets, where they mean one label by it (`dog` is `dog_bark`). */
+int labelmap_find(const struct labelmap *m, const char *dataset, const char *name);
 
 /* The label that is spelt most like it, NULL: none is near. */
 const char *labelmap_nearest(const struct labelmap *m, const char *name);

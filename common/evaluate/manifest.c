@@ -191,7 +191,7 @@ static int drop_repeats(struct manifest *m, manifest_problem *problem, void *ctx
 int manifest_read(struct manifest *m, const char *path, manifest_problem *problem, void *ctx, struct err *err)
 {
     size_t room = 0;
-    int path_column, label_column, rc;
+    int path_column = 0, label_column = 0, rc;
 
     *m = (struct manifest){.path = path};
     if (csv_open(&m->csv, path, err) < 0)

@@ -112,20 +112,23 @@ static void draw_labels(FILE *out, const struct confusion *c, const struct layou
 static void draw_legend(FILE *out, const struct confusion *c, const struct layout *l)
 {
     static const double shares[] = {0.02, 0.1, 0.25, 0.5, 1};
-    double y = l->top + l->cell * (double)c->n_rows + 22, x = l->left;
+    enum { N = sizeof shares / sizeof shares[0], BOX = 42 };
+    double y = l->top + l->cell * (double)c->n_rows + 22;
     int rgb[3];
 
-    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">share of a row</text>\n", x - 6, y + 12);
-    for (int right = 1; right >= 0; right--) {
-        for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++, x += 42) {
-            fill_of(shares[i], right, rgb);
+    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">share of a row</text>\n", l->left - 6, y + 12);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        double left = l->left + wrong * (N * BOX + 60);
+        for (int i = 0; i < N; i++) {
+            double x = left + i * BOX;
+            fill_of(shares[i], !wrong, rgb);
             fprintf(out,
-                    "<rect x=\"%.1f\" y=\"%.1f\" width=\"42\" height=\"16\" fill=\"#%02x%02x%02x\"/>"
+                    "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"16\" fill=\"#%02x%02x%02x\"/>"
                     "<text x=\"%.1f\" y=\"%.1f\" font-size=\"10\" fill=\"%s\" text-anchor=\"middle\">%.0f %%</text>\n",
-                    x, y, rgb[0], rgb[1], rgb[2], x + 21, y + 12, shares[i] > 0.25 ? "#fff" : "#000", 100 * shares[i]);
+                    x, y, BOX, rgb[0], rgb[1], rgb[2], x + BOX / 2.0, y + 12, shares[i] > 0.25 ? "#fff" : "#000",
+                    100 * shares[i]);
         }
-        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 6, y + 12, right ? "right" : "wrong");
-        x += 60;
+        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", left + N * BOX + 6, y + 12, wrong ? "wrong" : "right");
     }
 }
 
