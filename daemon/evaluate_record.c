@@ -224,7 +224,7 @@ int recording_replay(const struct recording *r, const struct model_info *model, 
                      struct timed_list *told, struct err *err)
 {
     struct listener l = {0};
-    struct decision *d = decision_new(params, model->labels, model->thresholds, model->n_labels, model->name, err);
+    struct decision *d = recogniser_make_decision(model, params, err);
 
     told->n = 0;
     if (!d)

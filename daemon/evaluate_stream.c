@@ -65,10 +65,9 @@ static int load_model(struct evaluation *v)
         if (!v->recorders[i])
             return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
     }
-    const struct model_info *m = v->result.model = recorder_model(v->recorders[0]);
-    v->result.labels = m->labels;
-    v->result.n_labels = v->result.n_own = m->n_labels;
-    return take_thresholds(v);
+    v->result.model = recorder_model(v->recorders[0]);
+    int code = take_thresholds(v);
+    return code == EXIT_GOOD ? stream_labels_read(&v->result) : code;
 }
 
 static void tell(void *ctx, bool wrong, const char *text)
@@ -218,6 +217,7 @@ static void evaluation_free(struct evaluation *v)
     free(r->chosen);
     free(r->choosing);
     stream_groups_free(r);
+    stream_labels_free(r);
     sweep_free(&r->sweep);
     stream_figures_free(&r->all);
     stream_set_free(&v->set);

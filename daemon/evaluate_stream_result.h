@@ -25,6 +25,8 @@ struct stream_file {
     char *complaint; /* why it failed; NULL */
 };
 
+struct vocabulary;
+
 struct streams_result {
     const struct model_info *model;
     const char *const *labels; /* [n_labels]: the model's, then those that only the list of sounds has */
@@ -39,6 +41,7 @@ struct streams_result {
 
     struct stream_group *groups; /* [n_groups] */
     size_t n_groups;
+    struct vocabulary *vocabulary; /* the list of sounds, NULL where there is none */
 
     double budget;  /* of each class, NaN: none was given */
     bool choice;    /* thresholds were chosen, for classes or groups */

@@ -3,7 +3,9 @@
 #include "base/csv.h"
 #include "base/text.h"
 #include "daemon/classify_print.h"
+#include "model/vocabulary.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +120,46 @@ void stream_set_free(struct stream_set *s)
     free(s->files);
 }
 
+static bool has_label(const char *const *labels, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(labels[i], name) == 0)
+            return true;
+    return false;
+}
+
+int stream_labels_read(struct streams_result *r)
+{
+    char path[PATH_MAX];
+    struct err err;
+
+    /* a folder of models without a list is no fault; one with a broken list is */
+    if (vocabulary_find(path, sizeof path, &err) == 0) {
+        r->vocabulary = vocabulary_load(path, &err);
+        if (!r->vocabulary)
+            return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
+    }
+    size_t n_sounds = r->vocabulary ? vocabulary_count(r->vocabulary) : 0;
+    const char **labels = calloc(r->model->n_labels + n_sounds, sizeof *labels);
+    if (!labels)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    r->n_labels = r->n_own = r->model->n_labels;
+    memcpy(labels, r->model->labels, r->n_own * sizeof *labels);
+    for (size_t i = 0; i < n_sounds; i++) {
+        const char *slug = vocabulary_sound(r->vocabulary, i)->slug;
+        if (!has_label(labels, r->n_own, slug))
+            labels[r->n_labels++] = slug;
+    }
+    r->labels = labels;
+    return EXIT_GOOD;
+}
+
+void stream_labels_free(struct streams_result *r)
+{
+    free((void *)r->labels);
+    vocabulary_free(r->vocabulary);
+}
+
 static int find_label(const struct streams_result *r, const char *name, size_t length, struct text_nearest *near)
 {
     for (size_t i = 0; i < r->n_labels; i++) {
@@ -147,6 +189,22 @@ static int read_members(struct streams_result *r, struct stream_group *g, const 
     }
 }
 
+/* The labels that the list of sounds has in that group. */
+static int take_members(struct streams_result *r, struct stream_group *g, const char *name)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < r->n_labels && r->vocabulary; i++) {
+        const struct sound *s = vocabulary_slug(r->vocabulary, r->labels[i]);
+        g->member[i] = s && strcmp(sound_group_name(s->group), name) == 0;
+        any |= g->member[i];
+    }
+    if (any)
+        return EXIT_GOOD;
+    return cmd_fail(EXIT_USAGE, EVALUATE, "--group %.100s: a group of labels.csv or NAME=LABEL,LABEL... is needed",
+                    name);
+}
+
 static struct stream_group *find_group(const struct streams_result *r, const char *name, size_t length)
 {
     for (size_t i = 0; i < r->n_groups; i++)
@@ -161,9 +219,9 @@ static int read_group(struct streams_result *r, const char *text)
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
     struct stream_group *g = &r->groups[r->n_groups];
 
-    if (length == 0 || length >= sizeof g->name || !equals)
+    if (length == 0 || length >= sizeof g->name)
         return cmd_fail(EXIT_USAGE, EVALUATE,
-                        "--group %.100s: NAME=LABEL,LABEL... is needed, the name of 1 to %zu characters", text,
+                        "--group %.100s: NAME or NAME=LABEL,LABEL... is needed, the name of 1 to %zu characters", text,
                         sizeof g->name - 1);
     if (find_group(r, text, length))
         return cmd_fail(EXIT_USAGE, EVALUATE, "--group %.100s: there is a group of that name already", text);
@@ -172,7 +230,7 @@ static int read_group(struct streams_result *r, const char *text)
     memcpy(g->name, text, length);
     if (!g->member)
         return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
-    return read_members(r, g, text, equals + 1);
+    return equals ? read_members(r, g, text, equals + 1) : take_members(r, g, text);
 }
 
 static int read_budget(struct streams_result *r, const char *text)

@@ -13,6 +13,10 @@ struct stream_set {
 int stream_set_read(struct stream_set *s, const struct evaluate_streams *what); /* exit code */
 void stream_set_free(struct stream_set *s);
 
+/* Names of all labels that an annotation may have: the model's, then those that only the list of sounds has. Returns an exit code. */
+int stream_labels_read(struct streams_result *r);
+void stream_labels_free(struct streams_result *r);
+
 /* The groups with their budgets; labels are those of the result. Returns an exit code. */
 int stream_groups_read(struct streams_result *r, const struct evaluate_streams *what);
 void stream_groups_free(struct streams_result *r);

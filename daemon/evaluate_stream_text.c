@@ -39,6 +39,22 @@ static void print_head(FILE *out, const struct streams_result *r)
         fprintf(out, "left out: %zu stream%s, named above\n", r->n_failed, r->n_failed == 1 ? "" : "s");
 }
 
+/* Sounds that this model cannot hear count as missed all the same. */
+static void print_missing(FILE *out, const struct streams_result *r)
+{
+    const char *between = "the model has no label for these, and misses them all: ";
+
+    for (size_t i = r->n_own; i < r->n_labels; i++) {
+        uint64_t n = r->all.classes[METRIC_ONSET][i].ref;
+        if (n == 0)
+            continue;
+        fprintf(out, "%s%s (%llu)", between, r->labels[i], (unsigned long long)n);
+        between = ", ";
+    }
+    if (*between == ',')
+        fputc('\n', out);
+}
+
 static void print_counts(FILE *out, const struct sed_count *c)
 {
     print_percent(out, sed_precision(c));
@@ -254,6 +270,7 @@ static void print_files(FILE *out, const struct streams_result *r)
 void evaluate_stream_text(FILE *out, const struct streams_result *r)
 {
     print_head(out, r);
+    print_missing(out, r);
     if (r->verbose)
         print_files(out, r);
     print_metrics(out, &r->all);

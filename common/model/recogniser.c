@@ -52,6 +52,16 @@ static int make_feature(struct recogniser *r, const struct model_info *info, str
     return 0;
 }
 
+struct decision *recogniser_make_decision(const struct model_info *model, const struct decision_params *decision,
+                                          struct err *err)
+{
+    struct decision_params params = *decision;
+
+    if (params.context_s < 0)
+        params.context_s = model->context_s;
+    return decision_new(&params, model->labels, model->thresholds, model->n_labels, model->name, err);
+}
+
 struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice vocabulary,
                                   const struct decision_params *decision, struct err *err)
 {
@@ -69,10 +79,7 @@ struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice
         err_prefix(err, "%s: ", model_path);
         goto fail;
     }
-    struct decision_params params = *decision;
-    if (params.context_s < 0)
-        params.context_s = info->context_s;
-    r->decision = decision_new(&params, info->labels, info->thresholds, info->n_labels, info->name, err);
+    r->decision = recogniser_make_decision(info, decision, err);
     if (!r->decision) {
         err_prefix(err, "%s: ", model_path);
         goto fail;

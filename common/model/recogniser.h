@@ -15,6 +15,10 @@ struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice
                                   const struct decision_params *decision, struct err *err);
 void recogniser_free(struct recogniser *r);
 
+/* The decision stage as recogniser_new makes it for a model. */
+struct decision *recogniser_make_decision(const struct model_info *model, const struct decision_params *decision,
+                                          struct err *err);
+
 const struct model_info *recogniser_model(const struct recogniser *r);
 unsigned recogniser_rate(const struct recogniser *r); /* Hz that windows must have */
 double recogniser_window_s(const struct recogniser *r);
