@@ -177,7 +177,7 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz_%.o $(BUILD)/libcommon.a
 fuzz: deps
 	@tests/deps.sh $(FUZZ_PACKAGES)
 	@$(MAKE) $(PARALLEL) CC=clang SAN=fuzz BUILD=$(BUILD)/fuzz $(FUZZ:%=$(BUILD)/fuzz/tests/%)
-	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_operators $(BUILD)/tests/test_elementwise
+	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_operators $(BUILD)/tests/test_elementwise $(BUILD)/tests/test_quantised
 	@tests/fuzz.sh $(BUILD) $(SECONDS) $(FUZZ)
 
 bench: deps-bench

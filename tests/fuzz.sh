@@ -9,7 +9,7 @@ for name in "$@"; do
     case $name in
     fuzz_config) cp conf/earshot.conf "$corpus/" ;;
     fuzz_onnx)
-        for t in test_operators test_elementwise; do
+        for t in test_operators test_elementwise test_quantised; do
             mkdir -p "$corpus/$t"; SAVE=$corpus/$t "$build/tests/$t" >/dev/null 2>&1
         done
         ;;

@@ -1,5 +1,5 @@
 /* libFuzzer harness for model files: whatever the bytes, they are refused or they run. Run by `make fuzz`,
- * from the small models that tests/test_operators and test_elementwise leave with SAVE=FOLDER. */
+ * from the small models that tests/test_operators, test_elementwise and test_quantised leave with SAVE=FOLDER. */
 #include "model/engine.h"
 
 #include <stdlib.h>

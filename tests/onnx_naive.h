@@ -15,6 +15,7 @@ struct nt { /* a tensor */
     const char *name;
     int rank;
     long dims[8];
+    int type; /* of a constant */
     double *x;
 };
 
@@ -279,8 +280,15 @@ static inline void naive_tensor(struct naive *v, const char *name, const Onnx__T
     for (size_t i = 0; i < p->n_dims; i++)
         dims[i] = (long)p->dims[i];
     struct nt *t = naive_new(v, name, (int)p->n_dims, dims);
+    t->type = p->data_type;
     for (long i = 0; i < nt_count(t); i++) {
-        if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64)
+        if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8)
+            t->x[i] = ((const int8_t *)p->raw_data.data)[i];
+        else if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8)
+            t->x[i] = p->raw_data.data[i];
+        else if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32)
+            t->x[i] = ((const int32_t *)(const void *)p->raw_data.data)[i];
+        else if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64)
             t->x[i] = (double)((const int64_t *)(const void *)p->raw_data.data)[i];
         else if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
             t->x[i] = (double)((const float *)(const void *)p->raw_data.data)[i];
@@ -288,6 +296,25 @@ static inline void naive_tensor(struct naive *v, const char *name, const Onnx__T
             unsigned h = p->raw_data.data[2 * i] | (unsigned)p->raw_data.data[2 * i + 1] << 8, e = h >> 10 & 31;
             t->x[i] = (h >> 15 ? -1 : 1) * (e ? ldexp(1024 + (h & 1023), (int)e - 25) : ldexp(h & 1023, -24));
         }
+    }
+}
+
+static inline void naive_quantise(struct naive *v, const Onnx__NodeProto *p)
+{
+    const struct nt *x = naive_get(v, p->input[0]), *scale = naive_get(v, p->input[1]);
+    const struct nt *zero = p->n_input > 2 ? naive_get(v, p->input[2]) : NULL;
+    struct nt *y = naive_new(v, p->output[0], x->rank, x->dims);
+    double low = zero && zero->type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? -128 : 0;
+    long axis = naive_int(p, "axis", 1), each = 1;
+    for (int i = (int)(axis < 0 ? axis + x->rank : axis) + 1; i < x->rank; i++)
+        each *= x->dims[i];
+    for (long i = 0; i < nt_count(x); i++) {
+        long k = i / each % nt_count(scale);
+        double z = zero ? zero->x[k] : 0;
+        if (p->op_type[0] == 'D')
+            y->x[i] = (x->x[i] - z) * scale->x[k];
+        else
+            y->x[i] = fmax(low, fmin(low + 255, nearbyint(x->x[i] / scale->x[k]) + z));
     }
 }
 
@@ -312,6 +339,8 @@ static inline void naive_node(struct naive *v, const Onnx__NodeProto *p)
         naive_mean(v, p, op[0] == 'G');
     else if (strcmp(op, "Softmax") == 0)
         naive_softmax(v, p);
+    else if (strcmp(op, "QuantizeLinear") == 0 || strcmp(op, "DequantizeLinear") == 0)
+        naive_quantise(v, p);
     else if (strcmp(op, "Constant") == 0)
         naive_tensor(v, p->output[0], p->attribute[0]->t);
     else

@@ -105,7 +105,7 @@ static int32_t *list_halves(struct build *b, Onnx__TensorProto *t, size_t n)
 }
 
 /* One thing done to the small graph, and what the message must say. */
-enum { MUTATIONS = 70 };
+enum { MUTATIONS = 74 };
 static const char *mutate(struct build *b, int i)
 {
     Onnx__TensorProto *w = b->graph.initializer[W], *bias = b->graph.initializer[BIAS],
@@ -161,7 +161,7 @@ static const char *mutate(struct build *b, int i)
     case 22:
         return w->n_dims = 0, "initialiser 'w': its shape needs 4 bytes";
     case 23:
-        return w->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT8, "initialiser 'w': data type 3;";
+        return w->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT16, "initialiser 'w': data type 5;";
     case 24:
         return w->has_data_type = 0, "initialiser 'w': data type 0;";
     case 25:
@@ -257,6 +257,20 @@ static const char *mutate(struct build *b, int i)
         return list_halves(b, w, 72)[3] = 65536, "initialiser 'w': element 3 is 65536, which is no float16";
     case 68:
         return list_halves(b, w, 72)[0] = -1, "initialiser 'w': element 0 is -1, which is no float16";
+    case 69:
+        return w->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT8,
+               "initialiser 'w': its shape needs 72 elements, 288 are there";
+    case 70:
+        w->raw_data.len = 72;
+        return w->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__UINT8,
+               "node 'c' (Conv): input 1 ('w') must be a constant of floats";
+    case 71:
+        list_halves(b, w, 72)[7] = 128;
+        return w->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT8,
+               "initialiser 'w': element 7 is 128, -128 to 127 are allowed";
+    case 72:
+        return w->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT32, w->raw_data.len = 284,
+               "initialiser 'w': its shape needs 72 elements, 71 are there";
     default:
         return build_output(b, "scores"), "output 'scores' is listed twice";
     }

@@ -93,13 +93,15 @@ static void take_layers(struct engine *e, const struct plan *p)
         struct engine_layer *to = &e->layers[e->stats.n_layers++];
 
         snprintf(to->name, sizeof to->name, "%s", l->name);
-        to->op = layer_op_name(l->op);
+        to->op = layer_name(l);
         to->rank = l->rank;
         memcpy(to->dims, l->dims, sizeof to->dims);
         to->parameters = l->parameters;
         to->macs = l->macs;
         if (l->w)
             e->stats.weight_bytes += l->parameters * sizeof(float);
+        else if (l->qw)
+            e->stats.weight_bytes += l->parameters;
     }
     e->stats.macs = p->macs;
     e->stats.parameters = p->graph->parameters;

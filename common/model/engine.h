@@ -19,7 +19,7 @@ struct engine_tensor {
 
 struct engine_layer {
     char name[64];                 /* of the ONNX node that it came from */
-    const char *op;                /* layer_op_name */
+    const char *op;                /* layer_name */
     size_t rank, dims[GRAPH_RANK]; /* of its result, in ONNX's order */
     uint64_t parameters, macs;
 };

@@ -17,13 +17,19 @@
 #define GRAPH_OPSET_MIN  7
 #define GRAPH_OPSET_MAX  22
 
-/* A constant. Exactly one of f and i is set; both row-major, n elements. n is 0 only for a list (rank 1) of int64. */
+/* Of what graph_tensor.q holds: TensorProto.DataType */
+enum graph_type { GRAPH_UINT8 = 2, GRAPH_INT8 = 3, GRAPH_INT32 = 6 };
+
+/* A constant. Exactly one of f, i and q is set; all row-major, n elements. n is 0 only for a list (rank 1) of int64. */
 struct graph_tensor {
     const char *name;
     size_t rank, dims[GRAPH_RANK], n;
     const float *f; /* finite; float16 already widened */
     const int64_t *i;
-    void *owned; /* what f points into when it was converted */
+    const float
+        *q; /* int8, uint8 or int32 (rounded to 24 bits), widened: what QuantizeLinear and DequantizeLinear read */
+    enum graph_type type; /* of q */
+    void *owned;          /* what f or q points into when it was converted */
 };
 
 enum attr_type { ATTR_OTHER, ATTR_INT, ATTR_FLOAT, ATTR_INTS, ATTR_FLOATS, ATTR_STRING, ATTR_TENSOR };

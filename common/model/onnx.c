@@ -254,7 +254,7 @@ static void find_live(struct graph *g)
                 g->values[node->in[k]].uses++;
     }
     for (size_t i = 0; i < g->n_values; i++)
-        if (g->values[i].tensor && g->values[i].tensor->f && g->values[i].uses)
+        if (g->values[i].tensor && !g->values[i].tensor->i && g->values[i].uses)
             g->parameters += g->values[i].tensor->n;
 }
 

@@ -64,6 +64,37 @@ static int half_data(const Onnx__TensorProto *p, const char *what, struct graph_
     return 0;
 }
 
+/* int8, uint8 or int32 */
+static int small_data(const Onnx__TensorProto *p, const char *what, struct graph_tensor *t, struct err *err)
+{
+    size_t element = p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 ? 4 : 1;
+    int32_t low = p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? INT8_MIN : 0, high = low + UINT8_MAX;
+    float *q;
+
+    if (p->has_raw_data ? p->raw_data.len != t->n * element : p->n_int32_data != t->n)
+        return err_set(err, "%s: its shape needs %zu elements, %zu are there", what, t->n,
+                       p->has_raw_data ? p->raw_data.len / element : p->n_int32_data);
+    for (size_t i = 0; !p->has_raw_data && element == 1 && i < t->n; i++)
+        if (p->int32_data[i] < low || p->int32_data[i] > high)
+            return err_set(err, "%s: element %zu is %d, %d to %d are allowed", what, i, (int)p->int32_data[i], (int)low,
+                           (int)high);
+    q = malloc(t->n * sizeof *q);
+    if (!q)
+        return err_set(err, "%s: out of memory", what);
+    for (size_t i = 0; i < t->n; i++) {
+        int32_t v = p->has_raw_data ? 0 : p->int32_data[i];
+
+        if (p->has_raw_data && element == 4)
+            memcpy(&v, p->raw_data.data + 4 * i, sizeof v);
+        else if (p->has_raw_data)
+            v = low ? (int8_t)p->raw_data.data[i] : p->raw_data.data[i];
+        q[i] = (float)v;
+    }
+    t->q = t->owned = q;
+    t->type = (enum graph_type)p->data_type;
+    return 0;
+}
+
 /* The element size is 4 for float and 8 for int64; raw data comes from malloc and is aligned for either. */
 static int plain_data(const Onnx__TensorProto *p, const char *what, size_t element, const void *list, size_t n_list,
                       const void **out, size_t n, struct err *err)
@@ -138,9 +169,15 @@ int onnx_tensor(const Onnx__TensorProto *p, const char *what, struct graph_tenso
             return -1;
         t->i = data;
         return 0;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__UINT8:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+        return small_data(p, what, t, err);
     default:
-        return err_set(err, "%s: data type %d; float (1), float16 (10) and int64 (7) are supported", what,
-                       p->has_data_type ? (int)p->data_type : 0);
+        return err_set(err,
+                       "%s: data type %d; float (1), float16 (10) and int64 (7) are supported, and int8 (3), uint8 (2) "
+                       "and int32 (6) for quantised graphs",
+                       what, p->has_data_type ? (int)p->data_type : 0);
     }
     return check_finite(what, t, err);
 }

@@ -175,6 +175,8 @@ void op_fold(struct layer *l, const float *scale, const float *shift)
             l->w[l->op == LAYER_DEPTHWISE ? i * out + o : o * each + i] *= scale[o];
         l->b[o] = l->b[o] * scale[o] + shift[o];
     }
+    free(l->w_scale); /* no longer what the file says */
+    l->w_scale = NULL;
 }
 
 int op_macs(struct plan *p, const struct graph_node *node, struct layer *layer, uint64_t a, uint64_t b, uint64_t c,
@@ -197,6 +199,9 @@ int op_value(const struct plan *p, const struct graph_node *node, size_t i, stru
     if (!op_has(node, i))
         return node_err(node, err, "input %zu is missing", i);
     *out = p->values[node->in[i]];
+    if (out->kind == VALUE_STORE && p->stores[out->store].int8)
+        return node_err(node, err, "input %zu ('%.80s') holds 8-bit numbers; a DequantizeLinear must stand between", i,
+                        p->graph->values[node->in[i]].name);
     if (out->kind == VALUE_STORE)
         return 0;
     return node_err(node, err,

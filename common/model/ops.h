@@ -11,6 +11,7 @@ op_fn op_conv, op_max_pool, op_average_pool, op_global_average, op_batch_norm;
 op_fn op_gemm, op_matmul;
 op_fn op_relu, op_clip, op_sigmoid, op_tanh, op_elu, op_selu, op_leaky_relu, op_hard_swish, op_hard_sigmoid, op_softmax;
 op_fn op_binary;
+op_fn op_quantize, op_dequantize;
 op_fn op_flatten, op_reshape, op_squeeze, op_unsqueeze, op_transpose, op_same, op_cast, op_pad, op_reduce_mean;
 
 /* Finds hardswish as exporters write it, x * clip(x + 3, 0, 6) / 6 in any order, and HardSigmoid(x) * x. fused[node]: the value x
@@ -75,6 +76,9 @@ int op_feed_plain(struct plan *p, const struct graph_node *node, struct plan_val
 struct layer *op_foldable(struct plan *p, const struct plan_value *v, bool bare);
 /* y = x * scale[c] + shift[c] after a foldable layer, worked into its weights. */
 void op_fold(struct layer *layer, const float *scale, const float *shift);
+
+/* If the weights of the node's second input were 8-bit ones: keeps their scales in the layer, `axis` being that of the outputs. */
+int op_weight_scales(struct plan *p, const struct graph_node *node, struct layer *l, size_t axis, struct err *err);
 
 /* Element-wise a OP b with broadcasting; the operands' layouts are changed. *result: what came of it. */
 int op_elementwise(struct plan *p, const struct graph_node *node, enum layer_op op, struct plan_value *a,

@@ -224,7 +224,9 @@ static int conv(struct plan *p, const struct graph_node *node, struct image *im,
     l->parameters = w->n + (op_has(node, 2) ? d[0] : 0);
     if (op_macs(p, node, l, w->n, im->n * im->out[0], im->out[1], err) != 0)
         return -1;
-    return conv_weights(node, l, w, err) != 0 || conv_bias(p, node, l, err) != 0 ? -1 : 0;
+    if (conv_weights(node, l, w, err) != 0 || conv_bias(p, node, l, err) != 0)
+        return -1;
+    return op_weight_scales(p, node, l, 0, err);
 }
 
 int op_conv(struct plan *p, const struct graph_node *node, struct err *err)

@@ -110,7 +110,9 @@ static int product(struct plan *p, const struct graph_node *node, struct product
     if (x.layout.dims[x.layout.rank - 1] != m->in)
         return node_err(node, err, "%zu inputs meet weights for %zu", x.layout.dims[x.layout.rank - 1], m->in);
     l = dense(p, node, &x, m, err);
-    return l ? gemm_bias(p, node, l, beta, err) : -1;
+    if (!l || gemm_bias(p, node, l, beta, err) != 0)
+        return -1;
+    return m->alpha == 1 ? op_weight_scales(p, node, l, !m->transposed, err) : 0;
 }
 
 int op_gemm(struct plan *p, const struct graph_node *node, struct err *err)

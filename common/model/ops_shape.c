@@ -20,6 +20,10 @@ static const struct layout *shape_of(const struct plan *p, const struct graph_no
 {
     const struct plan_value *v = op_has(node, 0) ? &p->values[node->in[0]] : NULL;
 
+    if (v && v->kind == VALUE_STORE && p->stores[v->store].int8) {
+        node_err(node, err, "input 0 holds 8-bit numbers; a DequantizeLinear must stand between");
+        return NULL;
+    }
     if (v && (v->kind == VALUE_STORE || (v->kind == VALUE_CONSTANT && v->tensor->f)))
         return &v->layout;
     node_err(node, err, "input 0 must be there and hold floats");

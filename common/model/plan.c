@@ -22,6 +22,7 @@ static const struct op {
     {"Clip", op_clip, 1, 3, " min max "},
     {"Conv", op_conv, 2, 3, " auto_pad dilations group kernel_shape pads strides "},
     {"Div", op_binary, 2, 2, " "},
+    {"DequantizeLinear", op_dequantize, 2, 3, " axis "},
     {"Dropout", op_same, 1, 3, " ratio seed "},
     {"Elu", op_elu, 1, 1, " alpha "},
     {"Flatten", op_flatten, 1, 1, " axis "},
@@ -35,6 +36,7 @@ static const struct op {
     {"MaxPool", op_max_pool, 1, 1, " auto_pad ceil_mode dilations kernel_shape pads storage_order strides "},
     {"Mul", op_binary, 2, 2, " "},
     {"Pad", op_pad, 1, 4, " mode pads value "},
+    {"QuantizeLinear", op_quantize, 2, 3, " axis saturate "},
     {"ReduceMean", op_reduce_mean, 1, 2, " axes keepdims noop_with_empty_axes "},
     {"Relu", op_relu, 1, 1, " "},
     {"Reshape", op_reshape, 2, 2, " allowzero "},
@@ -67,11 +69,18 @@ static const char *const layer_names[LAYER_OPS] = {
     [LAYER_HARDSWISH] = "hardswish",
     [LAYER_PAD] = "pad",
     [LAYER_RESHAPE] = "reshape",
+    [LAYER_QUANTIZE] = "quantise",
+    [LAYER_DEQUANTIZE] = "dequantise",
 };
 
-const char *layer_op_name(enum layer_op op)
+static const char *const int8_names[LAYER_OPS] = {
+    [LAYER_CONV] = "int8 conv", [LAYER_DEPTHWISE] = "int8 depthwise conv", [LAYER_DENSE] = "int8 dense",
+    [LAYER_ADD] = "int8 add",   [LAYER_GLOBAL_AVERAGE] = "int8 mean",      [LAYER_MAX_POOL] = "int8 max pool",
+};
+
+const char *layer_name(const struct layer *l)
 {
-    return layer_names[op];
+    return l->int8 ? int8_names[l->op] : layer_names[l->op];
 }
 
 static int translate(struct plan *p, const struct graph_node *node, struct err *err)
@@ -132,7 +141,11 @@ static int make_input(struct plan *p, struct err *err)
     if (n > PLAN_STORE_MAX)
         return err_set(err, "input '%.80s' has more than %zu elements", g->values[g->input].name, PLAN_STORE_MAX);
     layout_channels_last(g->input_rank, order);
-    if (!feed_channels_last(g) || layout_is_ordered(&v->layout, order))
+    if (!feed_channels_last(g))
+        return 0;
+    for (size_t i = 0; i < s->rank; i++)
+        s->dims[i] = g->input_dims[order[i]];
+    if (layout_is_ordered(&v->layout, order))
         return 0;
     layout_ordered(&v->layout, g->input_rank, g->input_dims, order);
     map = layout_map(&v->layout);
@@ -150,6 +163,8 @@ static int make_output(struct plan *p, size_t value, struct err *err)
 
     if (v->kind != VALUE_STORE)
         return err_set(err, "output '%.80s' is a constant or a second output", node.name);
+    if (p->stores[v->store].int8)
+        return err_set(err, "output '%.80s' holds 8-bit numbers; end the graph with a DequantizeLinear", node.name);
     if (p->stores[v->store].input) { /* under another name or shape: XNNPACK wants a layer between */
         size_t copy = op_store(p, &node, p->stores[v->store].rank, p->stores[v->store].dims, err);
 
@@ -161,6 +176,16 @@ static int make_output(struct plan *p, size_t value, struct err *err)
     return 0;
 }
 
+static void free_weights(struct layer *l)
+{
+    free(l->w);
+    free(l->b);
+    free(l->w_scale);
+    free(l->qb_scale);
+    free(l->qw);
+    free(l->qb);
+}
+
 /* Drops layers whose result nobody reads (a reshape before an operator that turned out to be nothing): XNNPACK aborts on them. */
 static void prune(struct plan *p)
 {
@@ -169,14 +194,13 @@ static void prune(struct plan *p)
     for (size_t i = 0; i < p->n_stores; i++)
         p->stores[i].used = p->stores[i].output;
     for (size_t i = p->n_layers; i-- > 0;)
-        if (p->stores[p->layers[i].out].used)
+        if (p->layers[i].op != LAYER_OPS && p->stores[p->layers[i].out].used)
             p->stores[p->layers[i].in[0]].used = p->stores[p->layers[i].in[1]].used = true;
     for (size_t i = 0; i < p->n_layers; i++) {
         struct layer *l = &p->layers[i];
 
-        if (!p->stores[l->out].used) {
-            free(l->w);
-            free(l->b);
+        if (l->op == LAYER_OPS || !p->stores[l->out].used) {
+            free_weights(l);
             p->macs -= l->macs;
             continue;
         }
@@ -210,6 +234,8 @@ static int build(struct plan *p, struct err *err)
     for (size_t i = 0; i < g->n_outputs; i++)
         if (make_output(p, g->outputs[i], err) != 0)
             return -1;
+    if (plan_int8(p, err) != 0)
+        return -1;
     prune(p);
     return 0;
 }
@@ -228,7 +254,8 @@ struct plan *plan_new(const struct graph *g, struct err *err)
     p->stores = calloc(p->max_stores, sizeof *p->stores);
     p->layers = calloc(p->max_layers, sizeof *p->layers);
     p->fused = calloc(g->n_nodes + 1, sizeof *p->fused);
-    if (!p->values || !p->stores || !p->layers || !p->fused)
+    p->made = calloc(g->n_nodes + 1, sizeof *p->made);
+    if (!p->values || !p->stores || !p->layers || !p->fused || !p->made)
         err_set(err, "out of memory");
     else if (fuse_find(g, p->fused, err) == 0 && build(p, err) == 0)
         return p;
@@ -244,13 +271,16 @@ void plan_free(struct plan *p)
         free(p->stores[i].data);
         free(p->stores[i].gather);
     }
-    for (size_t i = 0; i < p->n_layers; i++) {
-        free(p->layers[i].w);
-        free(p->layers[i].b);
+    for (size_t i = 0; i < p->n_layers; i++)
+        free_weights(&p->layers[i]);
+    for (size_t i = 0; p->made && i < p->graph->n_nodes; i++) {
+        free(p->made[i].tensor.owned);
+        free(p->made[i].scale);
     }
     free(p->values);
     free(p->stores);
     free(p->layers);
     free(p->fused);
+    free(p->made);
     free(p);
 }

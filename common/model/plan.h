@@ -31,8 +31,10 @@ enum layer_op {
     LAYER_LEAKY_RELU,
     LAYER_HARDSWISH,
     LAYER_PAD,
-    LAYER_RESHAPE, /* a copy with another shape */
-    LAYER_OPS
+    LAYER_RESHAPE,  /* a copy with another shape */
+    LAYER_QUANTIZE, /* float -> 8 bits */
+    LAYER_DEQUANTIZE,
+    LAYER_OPS /* their number; a layer that another has taken the place of */
 };
 
 /* A tensor in memory. */
@@ -41,6 +43,9 @@ struct store {
     float *data;        /* constant operand of an element-wise layer, PLAN_SLACK behind it; owned. Else NULL */
     bool input, output; /* fed, read from outside */
     bool used;          /* some layer reads or writes it */
+    bool int8;          /* (number - zero) * scale; else float */
+    float scale;
+    int32_t zero;
     uint32_t *gather; /* input: element i in memory is element gather[i] of what is fed; NULL: the same order. Owned */
     size_t producer;  /* layer that writes it */
 };
@@ -54,6 +59,13 @@ struct layer {
     uint32_t kernel[2], stride[2], dilation[2], pad[4]; /* height, width; top, left, bottom, right */
     size_t groups, group_in, group_out;                 /* channels a group; DENSE: inputs, outputs */
     float *w, *b; /* CONV [out][kh][kw][group_in], DEPTHWISE [kh][kw][out], DENSE [out][in]; bias [out]. Owned */
+    /* What w came from as 8-bit weights with the zero point 0: their scale for each output; else NULL. Owned. A layer that is to
+     * compute in 8 bits has the weights in qw in place of w, and the bias in qb in units of qb_scale, which is input times weight.
+     * DENSE: all scales are the same. */
+    float *w_scale, *qb_scale;
+    int8_t *qw;
+    int32_t *qb;
+    bool int8;
     size_t pre[GRAPH_RANK], post[GRAPH_RANK]; /* PAD */
     size_t rank, dims[GRAPH_RANK];            /* of the result as ONNX has it */
     uint64_t macs, parameters;
@@ -70,13 +82,22 @@ struct plan_value {
     bool sole;                         /* no other value reads this store: a layer may be changed under it */
 };
 
+/* A constant that a DequantizeLinear or QuantizeLinear made of another. */
+struct made {
+    struct graph_tensor tensor;
+    float *
+        scale; /* of the 8-bit weights with zero points 0 that tensor.f was: one, or one for each place along axis; else NULL */
+    size_t n_scale, axis;
+};
+
 struct plan {
     const struct graph *graph;
     struct plan_value *values; /* one for each of the graph's */
     struct store *stores;
     struct layer *layers; /* in the order of execution */
     size_t n_stores, max_stores, n_layers, max_layers;
-    size_t *fused; /* one for each node, see fuse_find */
+    size_t *fused;     /* one for each node, see fuse_find */
+    struct made *made; /* one for each node */
     size_t elements;
     uint64_t macs;
 };
@@ -85,6 +106,9 @@ struct plan {
 struct plan *plan_new(const struct graph *g, struct err *err);
 void plan_free(struct plan *p);
 
-const char *layer_op_name(enum layer_op op);
+/* Lets layers compute in 8 bits where the graph says that what they read and write is quantised (plan_int8.c). */
+int plan_int8(struct plan *p, struct err *err);
+
+const char *layer_name(const struct layer *l);
 
 #endif

@@ -22,6 +22,30 @@ struct build {
     uint32_t *id; /* XNNPACK's number for each store */
 };
 
+/* Dense layers know one scale for all weights alone. */
+static enum xnn_status int8_weights(const struct build *b, const struct layer *l, const size_t *dims, uint32_t *w,
+                                    uint32_t *bias)
+{
+    size_t out = l->op == LAYER_DENSE ? l->group_out : l->groups * l->group_out;
+    enum xnn_status s;
+
+    if (l->op == LAYER_DENSE) {
+        s = xnn_define_quantized_tensor_value(b->graph, xnn_datatype_qint8, 0, l->w_scale[0], 2, dims, l->qw,
+                                              XNN_INVALID_VALUE_ID, 0, w);
+        return s != xnn_status_success
+                   ? s
+                   : xnn_define_quantized_tensor_value(b->graph, xnn_datatype_qint32, 0, l->qb_scale[0], 1, &out, l->qb,
+                                                       XNN_INVALID_VALUE_ID, 0, bias);
+    }
+    s = xnn_define_channelwise_quantized_tensor_value(b->graph, xnn_datatype_qcint8, l->w_scale, 4,
+                                                      l->op == LAYER_DEPTHWISE ? 3 : 0, dims, l->qw,
+                                                      XNN_INVALID_VALUE_ID, 0, w);
+    return s != xnn_status_success
+               ? s
+               : xnn_define_channelwise_quantized_tensor_value(b->graph, xnn_datatype_qcint32, l->qb_scale, 1, 0, &out,
+                                                               l->qb, XNN_INVALID_VALUE_ID, 0, bias);
+}
+
 static enum xnn_status weights(const struct build *b, const struct layer *l, uint32_t *w, uint32_t *bias)
 {
     size_t out = l->groups * l->group_out;
@@ -29,8 +53,12 @@ static enum xnn_status weights(const struct build *b, const struct layer *l, uin
     size_t depthwise[4] = {1, l->kernel[0], l->kernel[1], out};
     size_t dense[2] = {l->group_out, l->group_in};
     const size_t *dims = l->op == LAYER_DENSE ? dense : l->op == LAYER_CONV ? conv : depthwise;
-    enum xnn_status s = xnn_define_tensor_value(b->graph, xnn_datatype_fp32, l->op == LAYER_DENSE ? 2 : 4, dims, l->w,
-                                                XNN_INVALID_VALUE_ID, 0, w);
+    enum xnn_status s;
+
+    if (l->int8)
+        return int8_weights(b, l, dims, w, bias);
+    s = xnn_define_tensor_value(b->graph, xnn_datatype_fp32, l->op == LAYER_DENSE ? 2 : 4, dims, l->w,
+                                XNN_INVALID_VALUE_ID, 0, w);
 
     if (s != xnn_status_success)
         return s;
@@ -108,6 +136,9 @@ static enum xnn_status define_layer(const struct build *b, const struct layer *l
         return xnn_define_static_constant_pad(b->graph, l->pre, l->post, l->alpha, in, out, 0);
     case LAYER_RESHAPE:
         return xnn_define_static_reshape(b->graph, to->rank, to->dims, in, out, 0);
+    case LAYER_QUANTIZE:
+    case LAYER_DEQUANTIZE:
+        return xnn_define_convert(b->graph, in, out, 0);
     case LAYER_OPS:
         break;
     }
@@ -128,6 +159,15 @@ static const char *status_text(enum xnn_status s)
     }
 }
 
+static enum xnn_status define_store(struct build *b, const struct store *s, uint32_t external, uint32_t flags,
+                                    uint32_t *id)
+{
+    if (s->int8)
+        return xnn_define_quantized_tensor_value(b->graph, xnn_datatype_qint8, s->zero, s->scale, s->rank, s->dims,
+                                                 NULL, external, flags, id);
+    return xnn_define_tensor_value(b->graph, xnn_datatype_fp32, s->rank, s->dims, s->data, external, flags, id);
+}
+
 static int define(struct build *b, struct xnn_external_value *external, float *const *buffers, struct err *err)
 {
     const struct plan *p = b->plan;
@@ -142,15 +182,14 @@ static int define(struct build *b, struct xnn_external_value *external, float *c
             continue;
         if (flags)
             external[n] = (struct xnn_external_value){n, buffers[i]};
-        if (xnn_define_tensor_value(b->graph, xnn_datatype_fp32, s->rank, s->dims, s->data,
-                                    flags ? n++ : XNN_INVALID_VALUE_ID, flags, &b->id[i]) != xnn_status_success)
+        if (define_store(b, s, flags ? n++ : XNN_INVALID_VALUE_ID, flags, &b->id[i]) != xnn_status_success)
             return err_set(err, "XNNPACK refuses a tensor");
     }
     for (size_t i = 0; i < p->n_layers; i++) {
         enum xnn_status s = define_layer(b, &p->layers[i]);
 
         if (s != xnn_status_success)
-            return err_set(err, "node '%.80s': layer '%s': %s", p->layers[i].name, layer_op_name(p->layers[i].op),
+            return err_set(err, "node '%.80s': layer '%s': %s", p->layers[i].name, layer_name(&p->layers[i]),
                            status_text(s));
     }
     return 0;
