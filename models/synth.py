@@ -14,9 +14,9 @@ from audiofile import write_audio
 from sounds import alarms, basic, home, rooms, world
 from sounds.parts import coloured, edges, place
 
-# kind: (generator, label of the vocabulary or "" where none fits, hundredths of --count). The order seeds: append only.
+# kind: (generator, label of the vocabulary or "" where none fits, percent of --count). The order seeds: append only.
 KINDS = {"smoke_t3": (alarms.smoke_t3, "smoke_alarm", 190), "smoke_520": (alarms.smoke_520, "smoke_alarm", 60),
-         "smoke_fast": (alarms.smoke_fast, "smoke_alarm", 80),
+         "smoke_fast": (alarms.smoke_fast, "smoke_alarm", 240),
          "smoke_sounder": (alarms.smoke_sounder, "smoke_alarm", 40),
          "co_t4": (alarms.co_t4, "co_alarm", 300), "low_battery": (alarms.low_battery, "", 180),
          "reversing": (alarms.reversing, "", 150), "blip": (alarms.blip, "", 80),

@@ -71,14 +71,14 @@ def smoke_520(rng, fs, s):
 
 def smoke_fast(rng, fs, s):
     """Older detectors: quick beeps, a continuous or a swept whistle, a buzzing horn."""
-    freq = rng.uniform(2700, 3600)
+    freq = rng.uniform(2300, 3600)
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.6:
         on = rng.uniform(0.06, 0.4)
         return cut_in(rng, fs, s, horn(rng, fs, freq), [(on, on * rng.uniform(0.3, 1.2))])
-    if kind < 0.6:
+    if kind < 0.7:
         return horn(rng, fs, freq)(s)
-    if kind < 0.75:
+    if kind < 0.8:
         return buzz_horn(rng, fs, freq)(s)
     t, depth, rate = seconds_of(fs, s), rng.uniform(0.03, 0.2), rng.uniform(2, 9)
     up = (t * rate) % 1
