@@ -15,7 +15,7 @@ split. Labels that no clip is for are synthesised where synth.py knows how. The 
 
 Needs numpy, scipy, libsndfile and espeak-ng.
 """
-import argparse, csv, pathlib
+import argparse, csv, math, pathlib
 import numpy as np
 import synth
 from audiofile import write_audio
@@ -29,7 +29,7 @@ SMOKE = "smoke_alarm,co_alarm"
 BEEPS = "appliance_beep,telephone,door_bell,kettle,clock_alarm"
 OTHERS = ("low_battery", "reversing", "blip")       # kinds of synth.py that no label is for
 LASTING = {"smoke_alarm": 9.0, "co_alarm": 8.0}     # seconds to synthesise; 4 of all else
-# name: split, labels (all, none or names), SNRs, beds, minutes, share of sounds without a label
+# name: split, labels (all, none or names), SNRs, beds, minutes, share of sounds without a label. The order seeds.
 SETS = {"tune": ("tune", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,quiet", 100, 0.08),
         "tune-beds": ("tune", "none", "0", "speech,music,kitchen,traffic,quiet", 100, 0.0),
         "alarms-10db": ("test", ALARMS, "10", "speech,music", 40, 0.0),
@@ -42,7 +42,8 @@ SETS = {"tune": ("tune", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,qu
         "smoke-20db": ("test", SMOKE, "20", "speech,kitchen", 20, 0.0),
         "beeps": ("test", BEEPS, "0,5,10,20", "speech,kitchen", 40, 0.4),
         "test-beds": ("test", "none", "0", "speech,music,kitchen,traffic,quiet", 150, 0.0),
-        "test": ("test", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,quiet", 100, 0.08)}
+        "test": ("test", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,quiet", 100, 0.08),
+        "tune-alarms": ("tune", ALARMS + ",co_alarm", "0,5,10,15,20", "speech,music,kitchen", 60, 0.1)}
 # name: microphone, metres between sound and microphone
 PLACES = {"phone": ("phone", 0.3, 1.2), "usb": ("usb", 1.0, 2.5), "far": ("usb", 3.6, 4.4), "poor": ("poor", 1.0, 3.0)}
 
@@ -85,26 +86,35 @@ def write_events(path, rows):
         out.writerows((f"{a:.3f}", f"{b:.3f}", label, snr, source) for a, b, label, snr, source in sorted(rows))
 
 
+def write_list(path, rows):
+    with open(path, "w", newline="") as f:
+        csv.writer(f, lineterminator="\n").writerows([("audio", "annotations", "bed", "microphone", "seconds"), *rows])
+
+
 def make(out, clips, vocabulary, split, wanted, snrs, bed_names, minutes, share_others, seed, piece_minutes=10.0,
-         gap=5.0):
+         gap=5.0, resume=False):
     sources, library = sources_of(clips, wanted, vocabulary), beds.library_of(clips)
     out.mkdir(parents=True, exist_ok=True)
+    done = {r[0]: r for r in csv.reader(open(out / "LIST.csv"))} if resume and (out / "LIST.csv").exists() else {}
     others = {kind: synthesised([kind]) for kind in OTHERS} if share_others > 0 and wanted != "none" else {}
     bed_names, left, rows, piece = bed_names.split(","), minutes, [], 0
     while left > 0.01:
         bed, length = bed_names[piece % len(bed_names)], min(left, piece_minutes)
+        name = f"{piece:03d}-{bed}"
+        left, piece = left - length, piece + 1
+        if f"{name}.flac" in done:
+            rows.append(done[f"{name}.flac"])
+            continue
         spec = Spec(60 * length, bed, [float(s) for s in snrs.split(",")], sources, others, gap,
                     share_others=share_others)
-        x, events, odd, inside, mic = mix(spec, library, split, seed, piece)
-        name = f"{piece:03d}-{bed}"
+        x, events, odd, inside, mic = mix(spec, library, split, seed, piece - 1)
         write_audio(out / f"{name}.flac", x, FS)
         write_events(out / f"{name}.csv", [(e.onset, e.offset, e.label, e.snr, e.source) for e in events]
                      + [(a, b, label, "", "bed") for a, b, label in inside])
         write_events(out / f"{name}.others.csv", [(e.onset, e.offset, e.label, e.snr, e.source) for e in odd])
         rows.append((f"{name}.flac", f"{name}.csv", bed, mic, f"{len(x) / FS:.1f}"))
-        left, piece = left - length, piece + 1
-    with open(out / "LIST.csv", "w", newline="") as f:
-        csv.writer(f, lineterminator="\n").writerows([("audio", "annotations", "bed", "microphone", "seconds"), *rows])
+        write_list(out / "LIST.csv", rows)
+    write_list(out / "LIST.csv", rows)
 
 
 def played_elsewhere(out, manifest, clips, split, seed):
@@ -154,16 +164,18 @@ def run(a):
     elif a.do == "clips":
         played_elsewhere(a.out, a.manifest, clips_of("train"), a.split, a.seed)
     else:
-        for number, (name, (split, labels, snrs, bed_names, minutes, others)) in enumerate(SETS.items()):
-            if a.only and name not in a.only.split(","):
-                continue
+        for name in a.only.split(",") if a.only else SETS:
+            if name not in SETS:
+                raise SystemExit(f"--only: '{name}' is none of {', '.join(SETS)}")
+            split, labels, snrs, bed_names, minutes, others = SETS[name]
             clips = [c for c in clips_of(split) if split == "test" or c.dataset != "smoke_alarm"]
             if split == "test":     # the few real smoke alarms are for testing, all of them
                 clips = [c for c in clips if c.dataset != "smoke_alarm"] + \
                     load_clips(a.manifest, {"smoke_alarm": ["*"]}, vocabulary)
-            make(a.out / name, clips, vocabulary, split, labels, snrs, bed_names, minutes * a.scale, others,
-                 [a.seed, number])
-            print(f"{a.out / name}: {minutes * a.scale:g} min", flush=True)
+            minutes = 10 * math.ceil(minutes * a.scale / 10)
+            make(a.out / name, clips, vocabulary, split, labels, snrs, bed_names, minutes, others,
+                 [a.seed, list(SETS).index(name)], resume=a.resume)
+            print(f"{a.out / name}: {minutes} min", flush=True)
 
 
 def arguments():
@@ -186,6 +198,7 @@ def arguments():
     m.add_argument("--others", type=float, default=0, help="share of sounds that no label is for (%(default)s)")
     s.add_argument("--only", help="names of sets, of " + ", ".join(SETS))
     s.add_argument("--scale", type=float, default=1, help="of their minutes (%(default)s)")
+    s.add_argument("--resume", action="store_true", help="keep what the same command, perhaps of less scale, has made")
     return p.parse_args()
 
 
