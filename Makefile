@@ -19,7 +19,7 @@ LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
-QUICK_NAMES := layout bad_input classify daemon sounds evaluate
+QUICK_NAMES := layout bad_input classify daemon sounds evaluate evaluate_stream
 LONG_NAMES  := ears capture mqtt service tree arm64 import soundscape microphone calibrate
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue pipeline service
 SANITIZED_SYSTEM := tests/system/daemon.sh

@@ -346,6 +346,12 @@ const struct command cmd_evaluate = {
         "      --merge-overlaps events of one label that overlap are one; else they are an error\n"
         "  -v, --verbose        a line for each stream\n"
         "\n"
+        "In the tables of streams: gate, it was open for some of the sound; in 4 s, heard and known so soon after the\n"
+        "onset; was on, not told anew, for the label was on already; false/h, false alarms an hour; unmat./h, starts "
+        "an\n"
+        "hour that are no hit; delay, from the onset until it was known, median and 90 % in s; start, what was told\n"
+        "minus the onset, median in s.\n"
+        "\n"
         "What cannot be evaluated is named on stderr and the rest goes on; the exit code is 1 then.\n",
     .run = run,
 };

@@ -220,6 +220,17 @@ int recorder_do(struct recorder *r, const char *path, classify_progress *progres
     return rc;
 }
 
+bool recording_listened(const struct recording *r, double from_s, double to_s)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct window_info *w = &r->info[i];
+        if (!w->empty && (double)w->position < to_s * w->device_rate &&
+            (double)w->end_position > from_s * w->device_rate)
+            return true;
+    }
+    return false;
+}
+
 int recording_replay(const struct recording *r, const struct model_info *model, const struct decision_params *params,
                      struct timed_list *told, struct err *err)
 {

@@ -31,6 +31,9 @@ const struct model_info *recorder_model(const struct recorder *r);
 int recorder_do(struct recorder *r, const char *path, classify_progress *progress, void *ctx, struct recording *out,
                 struct err *err);
 
+/* Was some window cut from between these seconds? */
+bool recording_listened(const struct recording *r, double from_s, double to_s);
+
 /* Decides the recording again. With the parameters that it was heard with, `told` is what r->told is. With others, the gate is still
  * the one of that hearing: a class that is on holds the noise floor and the gate (analysis_set_busy). `told` is emptied first, and
  * sorted by timed_sort. */

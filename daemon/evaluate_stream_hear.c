@@ -97,6 +97,8 @@ static void hear_one(struct worker *worker, struct stream_file *f)
         note_complaint(f, true, err.text);
     } else if (annotations_check(f->annotations, &p, &f->ref, rec.duration_s, note_complaint, f) == 0) {
         f->rate = rec.rate;
+        for (size_t i = 0; i < f->ref.n; i++)
+            f->ref.item[i].listened = recording_listened(&rec, f->ref.item[i].onset, f->ref.item[i].offset);
         if (stream_figures_new(&f->figures, w->sweep->n_labels) < 0)
             note_complaint(f, true, "no memory");
         else if (stream_figures_add(&f->figures, rec.duration_s, &f->ref, &rec.told, w->snrs, &err) < 0 ||

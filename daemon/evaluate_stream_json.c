@@ -54,11 +54,12 @@ static json_t *told_json(const struct streams_result *r, const bool *member, int
 
     if (outcomes_figures(&r->all.outcomes, member, snr, STREAM_SOON_S, &f) < 0)
         return NULL;
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "sounds", count(f.events), "hits",
-                          count(f.hits), "heard", count(f.heard), "recall", real(share(f.heard, f.events)), "recall_4s",
-                          real(share(f.soon, f.events)), "onset_recall", real(share(f.hits, f.events)), "under_way",
-                          count(f.under_way), "delay_median_s", real(f.delay_median), "delay_p90_s", real(f.delay_p90),
-                          "start_error_median_s", real(f.start_median), "start_error_abs_p90_s", real(f.start_abs_p90));
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "sounds", count(f.events),
+                          "listened", count(f.listened), "hits", count(f.hits), "heard", count(f.heard), "recall",
+                          real(share(f.heard, f.events)), "recall_4s", real(share(f.soon, f.events)), "onset_recall",
+                          real(share(f.hits, f.events)), "under_way", count(f.under_way), "delay_median_s",
+                          real(f.delay_median), "delay_p90_s", real(f.delay_p90), "start_error_median_s",
+                          real(f.start_median), "start_error_abs_p90_s", real(f.start_abs_p90));
     if (snr >= 0) {
         json_object_set_new(o, "snr_db", json_integer(r->snrs.db[snr]));
         return o;
@@ -169,6 +170,17 @@ static json_t *labels_json(const struct streams_result *r)
     return a;
 }
 
+/* Sounds of labels that the model does not have, by label. */
+static json_t *missing_json(const struct streams_result *r)
+{
+    json_t *o = json_object();
+
+    for (size_t i = r->n_own; i < r->n_labels; i++)
+        if (r->all.classes[METRIC_ONSET][i].ref)
+            json_object_set_new(o, r->labels[i], count(r->all.classes[METRIC_ONSET][i].ref));
+    return o;
+}
+
 static json_t *files_json(const struct streams_result *r)
 {
     json_t *a = json_array();
@@ -193,6 +205,7 @@ int evaluate_stream_json(FILE *out, const struct streams_result *r)
     failed |= json_object_set_new(o, "duration_s", json_decimal(r->all.seconds, 3));
     failed |= json_object_set_new(o, "elapsed_s", json_decimal(r->elapsed_s, 3));
     failed |= json_object_set_new(o, "sounds", count(r->all.all[METRIC_ONSET].ref));
+    failed |= json_object_set_new(o, "missing_labels", missing_json(r));
     failed |= json_object_set_new(o, "metrics", metrics_json(&r->all));
     failed |= json_object_set_new(o, "all", group_json(r, NULL, NULL));
     failed |= json_object_set_new(o, "groups", groups_json(r));

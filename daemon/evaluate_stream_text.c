@@ -87,8 +87,8 @@ static void print_metrics(FILE *out, const struct stream_figures *f)
 
 static void print_told_head(FILE *out, const char *what)
 {
-    fprintf(out, "\n%-*s%9s%9s%9s%9s%9s%9s%9s%9s%9s%9s\n", NAME_LONG, what, "sounds", "heard", "in 4 s", "was on",
-            "onset F1", "false/h", "unmat./h", "delay", "  90 %", "start");
+    fprintf(out, "\n%-*s%9s%9s%9s%9s%9s%9s%9s%9s%9s%9s%9s\n", NAME_LONG, what, "sounds", "gate", "heard", "in 4 s",
+            "was on", "onset F1", "false/h", "unmat./h", "delay", "  90 %", "start");
 }
 
 /* What was told of some labels; snr -1: of all sounds, with the false alarms. */
@@ -102,6 +102,7 @@ static void print_told(FILE *out, const struct streams_result *r, const bool *me
         return;
     }
     fprintf(out, "%9llu", (unsigned long long)f.events);
+    print_percent(out, share(f.listened, f.events));
     print_percent(out, share(f.heard, f.events));
     print_percent(out, share(f.soon, f.events));
     print_percent(out, share(f.under_way, f.events));

@@ -69,8 +69,11 @@ int outcomes_add(struct outcomes *h, const struct match_rule *rule, const struct
             continue;
         rc = add_class(h, &s, rule, r, n_ref, d, n_det);
         for (size_t k = 0; rc == 0 && k < n_ref; k++)
-            h->outcome[h->n++] = (struct outcome){
-                .label = i, .snr = bin(ctx, r[k].snr), .hit = s.partner[k] != MATCH_NONE, .told = s.heard[k]};
+            h->outcome[h->n++] = (struct outcome){.label = i,
+                                                  .snr = bin(ctx, r[k].snr),
+                                                  .listened = r[k].listened,
+                                                  .hit = s.partner[k] != MATCH_NONE,
+                                                  .told = s.heard[k]};
     }
     free(s.partner);
     free(s.heard);
@@ -121,6 +124,7 @@ int outcomes_figures(const struct outcomes *h, const bool *member, int snr, doub
         if ((member && !member[o->label]) || (snr >= 0 && o->snr != snr))
             continue;
         out->events++;
+        out->listened += o->listened;
         out->hits += o->hit;
         out->heard += o->told.heard;
         out->under_way += o->told.under_way;

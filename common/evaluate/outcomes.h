@@ -9,6 +9,7 @@
 struct outcome {
     unsigned label;
     int snr;           /* index of its signal-to-noise ratio in a list of them (snr_list), -1: nobody said */
+    bool listened;     /* the gate was open for some of it */
     bool hit;          /* in the strict sense: matched one to one by its onset */
     struct heard told; /* in the lenient one */
 };
@@ -38,7 +39,7 @@ int outcomes_add(struct outcomes *h, const struct match_rule *rule, const struct
 int outcomes_merge(struct outcomes *to, const struct outcomes *from);
 
 struct outcome_figures {
-    uint64_t events, hits, heard;
+    uint64_t events, listened, hits, heard;
     uint64_t soon;                  /* heard, and known within soon_s of the onset */
     uint64_t under_way;             /* not heard, but the class was on already */
     double delay_median, delay_p90; /* s from the onset until the decision was there, of heard ones; NaN without any */

@@ -2,6 +2,7 @@
 #ifndef EARSHOT_TIMED_H
 #define EARSHOT_TIMED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct timed {
@@ -10,6 +11,7 @@ struct timed {
     double known;         /* heard ones: s at which the decision was there; annotated ones: not used */
     float snr;            /* annotated ones: dB, NaN where nobody said; heard ones: not used */
     unsigned line;        /* annotated ones: of the file */
+    bool listened;        /* annotated ones: the gate was open for some of it */
 };
 
 struct timed_list {
