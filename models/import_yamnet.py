@@ -147,4 +147,7 @@ if __name__ == "__main__":
     for name in ("tflite", "classes", "onnx"):
         p.add_argument(name, type=pathlib.Path)
     p.add_argument("--threshold", type=float, default=0.5, help="of every class (0.5)")
-    main(p.parse_args())
+    args = p.parse_args()
+    if not 0 <= args.threshold <= 1:
+        p.error(f"--threshold {args.threshold}: 0 to 1")
+    main(args)

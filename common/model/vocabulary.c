@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOUNDS_MAX = 10000, ITEM_MAX = 100 };
+enum { SOUNDS_MAX = 10000, ITEM_MAX = 100, KEY_SIZE = 96 }; /* of a key: "set:slug" */
 enum column { SLUG, NAME, GROUP, AUDIOSET, DATASETS, HEARD, COLUMNS };
+
+_Static_assert(KEY_SIZE >= 2 * LABEL_SIZE, "a key holds a data set and a label");
 
 static const char *const column_names[COLUMNS] = {"slug", "name", "group", "audioset", "datasets", "heard"};
 static const char *const group_names[GROUP_COUNT] = {"alarm",  "animal", "human", "household", "vehicle",
@@ -19,7 +21,7 @@ static const char *const heard_names[HEARD_COUNT] = {"recordings", "synthesised"
 
 /* A name that leads to a sound. */
 struct key {
-    char text[2 * LABEL_SIZE]; /* a slug, or "set:slug" */
+    char text[KEY_SIZE]; /* a slug, or "set:slug" */
     size_t sound;
     unsigned line;
 };
@@ -63,14 +65,14 @@ void vocabulary_slugify(const char *name, char out[LABEL_SIZE])
 }
 
 /* "esc50:Dog bark" -> "esc50:dog_bark"; "" where a part is empty. */
-static void dataset_key(const char *dataset, size_t length, const char *label, char out[2 * LABEL_SIZE])
+static void dataset_key(const char *dataset, size_t length, const char *label, char out[KEY_SIZE])
 {
     char set[LABEL_SIZE], whole[LABEL_SIZE];
 
     snprintf(set, sizeof set, "%.*s", (int)length, dataset);
     vocabulary_slugify(set, whole);
     vocabulary_slugify(label, set);
-    snprintf(out, 2 * LABEL_SIZE, "%s:%s", whole, set);
+    snprintf(out, KEY_SIZE, "%s:%s", whole, set);
     if (!*whole || !*set)
         *out = '\0';
 }
@@ -145,7 +147,7 @@ static int read_word(const char *text, const char *const *words, int n, const ch
 
 static int add_item(struct vocabulary *v, enum column column, const char *item, struct err *err)
 {
-    char key[2 * LABEL_SIZE];
+    char key[KEY_SIZE];
 
     if (column == AUDIOSET) {
         vocabulary_slugify(item, key);
@@ -194,16 +196,27 @@ static int read_list(struct vocabulary *v, char *text, enum column column, const
     return 0;
 }
 
-static int check_name(const char *name, struct err *err)
+/* Messages quote what stands there. */
+static int check_text(const char *text, enum column column, struct err *err)
 {
-    size_t n = strlen(name);
-
-    if (n == 0 || n > ITEM_MAX || !text_is_utf8(name, n))
-        return err_set(err, "name: 1 to %d bytes of UTF-8 are needed", ITEM_MAX);
-    for (const char *p = name; *p; p++)
+    if (!text_is_utf8(text, strlen(text)))
+        return err_set(err, "%s is no UTF-8", column_names[column]);
+    for (const char *p = text; *p; p++)
         if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return err_set(err, "name holds a control character");
+            return err_set(err, "%s holds a control character", column_names[column]);
     return 0;
+}
+
+static int check_row(char *const *field, const size_t at[COLUMNS], struct err *err)
+{
+    size_t name = strlen(field[at[NAME]]);
+
+    for (int c = 0; c < COLUMNS; c++)
+        if (check_text(field[at[c]], (enum column)c, err) < 0)
+            return -1;
+    if (!label_valid(field[at[SLUG]]))
+        return err_set(err, "slug '%.60s': 1 to %d of a-z, 0-9 and _ are needed", field[at[SLUG]], LABEL_SIZE - 1);
+    return name > 0 && name <= ITEM_MAX ? 0 : err_set(err, "name: 1 to %d bytes are needed", ITEM_MAX);
 }
 
 /* v->n counts the row from the start: what it allocates is freed with the others. */
@@ -214,9 +227,7 @@ static int read_row(struct vocabulary *v, const size_t at[COLUMNS], struct err *
     int group, heard;
 
     *s = (struct sound){.slug = field[at[SLUG]], .name = field[at[NAME]]};
-    if (!label_valid(s->slug))
-        return err_set(err, "slug '%.60s': 1 to %d of a-z, 0-9 and _ are needed", s->slug, LABEL_SIZE - 1);
-    if (add_unique(v, &v->slugs, s->slug, "slug", s->slug, err) < 0 || check_name(s->name, err) < 0)
+    if (check_row(field, at, err) < 0 || add_unique(v, &v->slugs, s->slug, "slug", s->slug, err) < 0)
         return -1;
     group = read_word(field[at[GROUP]], group_names, GROUP_COUNT, "group", err);
     heard = group < 0 ? -1 : read_word(field[at[HEARD]], heard_names, HEARD_COUNT, "heard", err);
@@ -247,7 +258,7 @@ static int read_head(const struct csv *csv, size_t at[COLUMNS], struct err *err)
 
 static int read_rows(struct vocabulary *v, struct err *err)
 {
-    size_t at[COLUMNS], columns, room = 0;
+    size_t at[COLUMNS] = {0}, columns, room = 0;
     int rc = csv_next(&v->csv, err);
 
     if (rc == 0)
@@ -371,7 +382,7 @@ const struct sound *vocabulary_label(const struct vocabulary *v, const char *lab
 
 const struct sound *vocabulary_dataset(const struct vocabulary *v, const char *dataset, const char *label)
 {
-    char key[2 * LABEL_SIZE];
+    char key[KEY_SIZE];
     size_t set;
 
     dataset_key(dataset, strlen(dataset), label, key);
