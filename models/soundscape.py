@@ -28,8 +28,10 @@ ALARMS = "smoke_alarm,clock_alarm,siren,glass_breaking,gun_shot,crying_baby,door
 SMOKE = "smoke_alarm,co_alarm"
 BEEPS = "appliance_beep,telephone,door_bell,kettle,clock_alarm"
 OTHERS = ("low_battery", "reversing", "blip")       # kinds of synth.py that no label is for
+PIECE = 5.0                                         # minutes: each file has rooms and a microphone of its own
 LASTING = {"smoke_alarm": 9.0, "co_alarm": 8.0}     # seconds to synthesise; 4 of all else
 # name: split, labels (all, none or names), SNRs, beds, minutes, share of sounds without a label. The order seeds.
+# Sets with the same first six letters are the same streams but for the SNR.
 SETS = {"tune": ("tune", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,quiet", 100, 0.08),
         "tune-beds": ("tune", "none", "0", "speech,music,kitchen,traffic,quiet", 100, 0.0),
         "alarms-10db": ("test", ALARMS, "10", "speech,music", 40, 0.0),
@@ -91,8 +93,8 @@ def write_list(path, rows):
         csv.writer(f, lineterminator="\n").writerows([("audio", "annotations", "bed", "microphone", "seconds"), *rows])
 
 
-def make(out, clips, vocabulary, split, wanted, snrs, bed_names, minutes, share_others, seed, piece_minutes=10.0,
-         gap=5.0, resume=False):
+def make(out, clips, vocabulary, split, wanted, snrs, bed_names, minutes, share_others, seed, piece_minutes=PIECE,
+         gap=5.0, resume=False, places=None):
     sources, library = sources_of(clips, wanted, vocabulary), beds.library_of(clips)
     out.mkdir(parents=True, exist_ok=True)
     done = {r[0]: r for r in csv.reader(open(out / "LIST.csv"))} if resume and (out / "LIST.csv").exists() else {}
@@ -107,7 +109,7 @@ def make(out, clips, vocabulary, split, wanted, snrs, bed_names, minutes, share_
             continue
         spec = Spec(60 * length, bed, [float(s) for s in snrs.split(",")], sources, others, gap,
                     share_others=share_others)
-        x, events, odd, inside, mic = mix(spec, library, split, seed, piece - 1)
+        x, events, odd, inside, mic = mix(spec, library, split, seed, piece - 1, places)
         write_audio(out / f"{name}.flac", x, FS)
         write_events(out / f"{name}.csv", [(e.onset, e.offset, e.label, e.snr, e.source) for e in events]
                      + [(a, b, label, "", "bed") for a, b, label in inside])
@@ -164,18 +166,22 @@ def run(a):
     elif a.do == "clips":
         played_elsewhere(a.out, a.manifest, clips_of("train"), a.split, a.seed)
     else:
+        series, places, before = list(dict.fromkeys(s[:6] for s in SETS)), {}, ""
         for name in a.only.split(",") if a.only else SETS:
             if name not in SETS:
                 raise SystemExit(f"--only: '{name}' is none of {', '.join(SETS)}")
             split, labels, snrs, bed_names, minutes, others = SETS[name]
+            if name[:6] != before:
+                places.clear()
+            before = name[:6]
             clips = [c for c in clips_of(split) if split == "test" or c.dataset != "smoke_alarm"]
             if split == "test":     # the few real smoke alarms are for testing, all of them
                 clips = [c for c in clips if c.dataset != "smoke_alarm"] + \
                     load_clips(a.manifest, {"smoke_alarm": ["*"]}, vocabulary)
-            minutes = 10 * math.ceil(minutes * a.scale / 10)
+            minutes = PIECE * math.ceil(minutes * a.scale / PIECE)
             make(a.out / name, clips, vocabulary, split, labels, snrs, bed_names, minutes, others,
-                 [a.seed, list(SETS).index(name)], resume=a.resume)
-            print(f"{a.out / name}: {minutes} min", flush=True)
+                 [a.seed, series.index(name[:6])], resume=a.resume, places=places)
+            print(f"{a.out / name}: {minutes:g} min", flush=True)
 
 
 def arguments():
@@ -193,7 +199,7 @@ def arguments():
     m.add_argument("--snr", default="10", help="dB, of which each sound draws one (%(default)s)")
     m.add_argument("--beds", default="speech,music", help=", ".join(beds.KINDS) + ": one a file in turn (%(default)s)")
     m.add_argument("--minutes", type=float, default=60)
-    m.add_argument("--piece", type=float, default=10, help="minutes of one file (%(default)s)")
+    m.add_argument("--piece", type=float, default=PIECE, help="minutes of one file (%(default)s)")
     m.add_argument("--gap", type=float, default=5, help="mean seconds between sounds (%(default)s)")
     m.add_argument("--others", type=float, default=0, help="share of sounds that no label is for (%(default)s)")
     s.add_argument("--only", help="names of sets, of " + ", ".join(SETS))

@@ -13,6 +13,7 @@ from .parts import place
 from .rooms import Microphone, active_rms, shoebox
 
 FS = 16000
+MICROPHONES = {"good": 0.35, "usb": 0.3, "phone": 0.3, "poor": 0.05}     # how often one of rooms.MICROPHONES is drawn
 SPLITS = ("train", "tune", "test")    # draw rooms, microphones and synthesised sounds from seeds of their own
 BED_LEVEL = {"quiet": (-66, -52)}     # dBFS of the bed; all others:
 OTHER_LEVEL = (-46, -35)
@@ -76,18 +77,31 @@ def schedule(rng, spec, taken):
             at = last + max(0.5, rng.exponential(spec.gap))
 
 
-def mix(spec, library, split, seed, piece):
-    """(samples, events, other events, what the bed holds, microphone): the same for the same arguments, bit by bit"""
-    key = [SPLITS.index(split), *np.atleast_1d(seed), piece]
-    rng, rooms_rng = np.random.default_rng([1, *key]), np.random.default_rng([2, *key])
-    responses = [shoebox(rooms_rng, FS, *spec.distance)[0] for _ in range(8)]
-    mic = Microphone(rng, FS, spec.microphone or None)
-    bed, inside = beds.make_bed(rng, FS, spec.seconds, spec.bed, library, responses)
-    bed = mic.colour(bed)
-    bed *= 10 ** (rng.uniform(*BED_LEVEL.get(spec.bed, OTHER_LEVEL)) / 20) / active_rms(bed, FS)
-    bed += mic.noise(rng, len(bed))
-    level = active_rms(bed, FS)
-    out, events, odd = bed.copy(), [], []
+class Place:
+    """The rooms, the microphone and the bed of a piece; they do not depend on the sounds or their SNR."""
+    def __init__(self, spec, library, key):
+        rng = np.random.default_rng([2, *key])
+        self.responses = [shoebox(rng, FS, *spec.distance)[0] for _ in range(8)]
+        kind = str(rng.choice(list(MICROPHONES), p=list(MICROPHONES.values())))
+        self.mic = Microphone(rng, FS, spec.microphone or kind)
+        bed, self.inside = beds.make_bed(rng, FS, spec.seconds, spec.bed, library, self.responses)
+        bed = self.mic.colour(bed)
+        bed *= 10 ** (rng.uniform(*BED_LEVEL.get(spec.bed, OTHER_LEVEL)) / 20) / active_rms(bed, FS)
+        self.bed = (bed + self.mic.noise(rng, len(bed))).astype(np.float32)
+        self.level = active_rms(self.bed, FS)
+
+
+def mix(spec, library, split, seed, piece, places=None):
+    """(samples, events, other events, what the bed holds, microphone): the same for the same arguments, bit by bit.
+
+    places: a dict in which what only the SNR tells apart is kept from call to call, for the same library."""
+    key = (SPLITS.index(split), *np.atleast_1d(seed), piece)
+    rng, which = np.random.default_rng([1, *key]), (*key, spec.seconds, spec.bed, spec.microphone, spec.distance)
+    where = (places or {}).get(which) or Place(spec, library, key)
+    if places is not None:
+        places[which] = where
+    bed, mic, inside = where.bed, where.mic, where.inside
+    out, events, odd = bed.astype(float), [], []
     taken = {name for _, _, label in inside for name in ALIKE.get(label, {label})}
     plan, length = schedule(rng, spec, taken), None
     while True:
@@ -95,7 +109,7 @@ def mix(spec, library, split, seed, piece):
             at, label, snr, source, is_odd = plan.send(length)
         except StopIteration:
             break
-        event = arrive(rng, spec, responses, mic, level, at, label, snr, source)
+        event = arrive(rng, spec, where, at, label, snr, source)
         length = event.offset - event.onset if event else 0.0
         if event:
             place(out, event.start, event.samples)
@@ -103,16 +117,16 @@ def mix(spec, library, split, seed, piece):
     return mic.limit(rng, out), events, odd, inside, mic.kind
 
 
-def arrive(rng, spec, responses, mic, level, at, label, snr, source):
+def arrive(rng, spec, where, at, label, snr, source):
     """The event as the microphone gets it, or None where it would reach beyond the stream's end."""
     dry, name = draw_sound(rng, source, label)
     if dry is None or len(dry) < 0.02 * FS:
         return None
-    wet = mic.colour(fftconvolve(dry, responses[rng.integers(len(responses))]))
+    wet = where.mic.colour(fftconvolve(dry, where.responses[rng.integers(len(where.responses))]))
     a, b = active_span(wet, FS)
     start = int(at * FS) - a
     if start < 0 or start + b > (spec.seconds - 0.5) * FS:
         return None
     wet = wet[:b + FS]
-    wet *= level * 10 ** (snr / 20) / active_rms(wet, FS)
+    wet *= where.level * 10 ** (snr / 20) / active_rms(wet, FS)
     return Event((start + a) / FS, (start + b) / FS, label, snr, name, start, wet)
