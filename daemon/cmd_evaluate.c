@@ -41,6 +41,7 @@ enum {
     FLAG_WHERE,
     FLAG_MAP,
     FLAG_SKIP_UNKNOWN,
+    FLAG_UNKNOWN_LABEL,
     FLAG_SCORES,
     FLAG_CONFUSION,
     FLAG_RELIABILITY,
@@ -65,6 +66,7 @@ static const struct arg_flag flags[] = {
     [FLAG_WHERE] = {"where", 0, "CONDITIONS"},
     [FLAG_MAP] = {"map", 0, "FILE"},
     [FLAG_SKIP_UNKNOWN] = {"skip-unknown", 0, NULL},
+    [FLAG_UNKNOWN_LABEL] = {"unknown-label", 0, "LIST"},
     [FLAG_SCORES] = {"scores", 0, "FILE"},
     [FLAG_CONFUSION] = {"confusion", 0, "FILE"},
     [FLAG_RELIABILITY] = {"reliability", 0, "FILE"},
@@ -109,6 +111,7 @@ static int take_clips_flag(struct request *r, const struct args *a, int flag)
     const char **const values[] = {
         [FLAG_FOLDS] = &r->clips.folds,
         [FLAG_MAP] = &r->clips.map,
+        [FLAG_UNKNOWN_LABEL] = &r->clips.strangers,
         [FLAG_SCORES] = &r->clips.scores,
         [FLAG_CONFUSION] = &r->clips.confusion,
         [FLAG_RELIABILITY] = &r->clips.reliability,
@@ -322,6 +325,8 @@ const struct command cmd_evaluate = {
         "                       these hold\n"
         "      --map FILE       CSV with the columns name,label: what a label in the manifest is called here\n"
         "      --skip-unknown   leaves out clips with a label that the model does not have, and says how many\n"
+        "      --unknown-label LIST  clips with these labels, such as blender,chopping, hold nothing that the model\n"
+        "                       knows: how many it names all the same; they count in nothing else\n"
         "      --scores FILE    CSV: each clip's label and all of its scores (scores.csv)\n"
         "      --confusion FILE CSV: clips by label and by what was heard (confusion.csv)\n"
         "      --reliability FILE  how often scores are right, SVG (reliability.svg)\n"

@@ -6,6 +6,7 @@
 #include "daemon/evaluate_print.h"
 #include "evaluate/labelmap.h"
 #include "evaluate/manifest.h"
+#include "evaluate/rejection.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ struct clips {
     struct vocabulary *vocabulary; /* NULL: there is no labels.csv */
     struct labelmap map;
     unsigned *truth; /* [manifest.n] */
+    struct rejection rejection;
+    bool rejects; /* rejection is filled */
     struct left_out left_out;
 };
 
@@ -86,6 +89,41 @@ static bool could_answer_with(const struct vocabulary *v, const struct model_inf
     return false;
 }
 
+/* Is it one of --unknown-label? */
+static bool is_stranger(const struct clips *c, const char *label)
+{
+    size_t length = strlen(label), n;
+
+    for (const char *p = c->what->strangers; p && *p; p += n + (p[n] == ',')) {
+        n = strcspn(p, ",");
+        if (n == length && strncmp(p, label, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A label that nobody has, or that the model has after all, is a slip of the pen. */
+static int check_strangers(const struct clips *c)
+{
+    char label[LABEL_SIZE + 1];
+    size_t n;
+
+    for (const char *p = c->what->strangers; p && *p; p += n + (p[n] == ',')) {
+        bool there = false;
+        n = strcspn(p, ",");
+        snprintf(label, sizeof label, "%.*s", (int)(n < LABEL_SIZE ? n : LABEL_SIZE), p);
+        for (size_t i = 0; i < c->manifest.n && !there; i++)
+            there = strlen(c->manifest.clips[i].label) == n && strncmp(c->manifest.clips[i].label, p, n) == 0;
+        if (!there)
+            return cmd_fail(EXIT_USAGE, EVALUATE, "--unknown-label: no clip of %s has the label \"%s\"",
+                            c->manifest.path, label);
+        if (labelmap_find(&c->map, NULL, label) >= 0)
+            return cmd_fail(EXIT_USAGE, EVALUATE, "--unknown-label: %s has the label %s", c->hearing.model->name,
+                            label);
+    }
+    return EXIT_GOOD;
+}
+
 /* Gives every clip the model's label. unknown: [manifest.n], false. Returns an exit code. */
 static int find_labels(struct clips *c, bool *unknown)
 {
@@ -93,9 +131,10 @@ static int find_labels(struct clips *c, bool *unknown)
     struct manifest *m = &c->manifest;
 
     for (size_t i = 0; i < m->n; i++) {
+        bool stranger = is_stranger(c, m->clips[i].label);
         int label = labelmap_find(map, m->clips[i].dataset, m->clips[i].label);
-        unknown[i] = label < 0;
-        c->truth[i] = (unsigned)label;
+        unknown[i] = label < 0 && !stranger;
+        c->truth[i] = stranger ? REJECTION_UNKNOWN : (unsigned)label;
         c->left_out.unknown += unknown[i];
     }
     if (c->left_out.unknown == 0)
@@ -139,7 +178,9 @@ static int resolve_labels(struct clips *c)
         return cmd_fail(EXIT_USAGE, EVALUATE, "--map %s", err.text);
     bool *unknown = calloc(c->manifest.n, sizeof *unknown);
     c->truth = calloc(c->manifest.n, sizeof *c->truth);
-    int code = unknown && c->truth ? find_labels(c, unknown) : cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    int code = unknown && c->truth ? check_strangers(c) : cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    if (code == EXIT_GOOD)
+        code = find_labels(c, unknown);
     free(unknown);
     return code;
 }
@@ -175,6 +216,33 @@ static int hear(struct clips *c)
     return EXIT_GOOD;
 }
 
+/* Judges the clips of --unknown-label and leaves them out from then on. */
+static int reject(struct clips *c)
+{
+    struct clipset set = {.n = c->manifest.n,
+                          .n_labels = c->hearing.model->n_labels,
+                          .labels = c->hearing.model->labels,
+                          .scores = c->hearing.scores,
+                          .truth = c->truth};
+    size_t strangers = 0;
+
+    if (!c->what->strangers)
+        return EXIT_GOOD;
+    if (rejection_of(&set, c->hearing.model->thresholds, &c->rejection) < 0)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
+    c->rejects = true;
+    bool *drop = c->hearing.heard; /* has served */
+    for (size_t i = 0; i < c->manifest.n; i++) {
+        drop[i] = c->truth[i] == REJECTION_UNKNOWN;
+        strangers += drop[i];
+    }
+    if (strangers == c->manifest.n)
+        return cmd_fail(EXIT_FAILED, EVALUATE, "%s: no clip but those of --unknown-label could be read",
+                        c->manifest.path);
+    drop_clips(c, drop);
+    return EXIT_GOOD;
+}
+
 static int report(const struct clips *c, struct evaluate_files *files)
 {
     const struct model_info *model = c->hearing.model;
@@ -193,6 +261,7 @@ static int report(const struct clips *c, struct evaluate_files *files)
                              .n_where = c->what->n_where,
                              .model = model,
                              .report = &figures,
+                             .rejection = c->rejects ? &c->rejection : NULL,
                              .left_out = c->left_out,
                              .seconds = c->hearing.seconds,
                              .elapsed_s = c->hearing.elapsed_s};
@@ -222,10 +291,13 @@ int evaluate_clips_run(const struct evaluate *e, const struct evaluate_clips *wh
     if (code == EXIT_GOOD)
         code = hear(&c);
     if (code == EXIT_GOOD)
+        code = reject(&c);
+    if (code == EXIT_GOOD)
         code = report(&c, &files);
     if (code == EXIT_GOOD && (c.left_out.bad || c.left_out.unheard))
         code = EXIT_FAILED;
     evaluate_files_abandon(&files);
+    rejection_free(&c.rejection);
     free(c.truth);
     labelmap_free(&c.map);
     vocabulary_free(c.vocabulary);

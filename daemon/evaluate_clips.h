@@ -11,6 +11,7 @@ struct evaluate_clips {
     size_t n_where;
     const char *map; /* CSV: name in the manifest, label; NULL */
     bool skip_unknown;
+    const char *strangers; /* labels, commas between: sounds that the model should not name; NULL */
     const char *scores, *confusion, *reliability; /* files to write, NULL: not, or as --out says */
 };
 

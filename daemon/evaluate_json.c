@@ -94,6 +94,20 @@ static json_t *calibration_json(const struct reliability *c)
                      json_decimal(c->max_error, PLACES), "brier", json_decimal(c->brier, PLACES), "bins", bins);
 }
 
+static json_t *rejection_json(const struct clips_result *r)
+{
+    const struct rejection *j = r->rejection;
+    json_t *named = json_object();
+
+    for (size_t k = 0; k < r->model->n_labels; k++)
+        if (j->named[k])
+            json_object_set_new(named, r->model->labels[k], json_integer((json_int_t)j->named[k]));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "auroc", json_decimal(j->auroc, PLACES), "known_right",
+                     share_json(j->right), "known_wrong", share_json(j->wrong), "known_rejected",
+                     share_json(j->rejected), "unknown_named", share_json(j->unknown_named), "unknown_at_95",
+                     share_json(j->unknown_at_95), "named", named);
+}
+
 static json_t *conditions_json(const struct clips_result *r)
 {
     json_t *where = json_array();
@@ -132,6 +146,8 @@ int evaluate_json(FILE *out, const struct clips_result *r)
     failed |= json_object_set_new(o, "classes", classes_json(c));
     failed |= json_object_set_new(o, "confusion", confusion_json(&c->confusion));
     failed |= json_object_set_new(o, "calibration", calibration_json(&c->reliability));
+    if (r->rejection)
+        failed |= json_object_set_new(o, "rejection", rejection_json(r));
     failed |= failed ? 0 : json_dumpf(o, out, JSON_LINE);
     json_decref(o);
     fputc('\n', out);

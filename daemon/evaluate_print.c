@@ -132,6 +132,50 @@ static void print_calibration(FILE *out, const struct reliability *c)
                     c->bin[b].n, c->bin[b].score, c->bin[b].right);
 }
 
+size_t rejection_names(const struct clips_result *r, struct named *out, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < r->model->n_labels; k++) {
+        struct named this = {r->model->labels[k], r->rejection->named[k]};
+        size_t at = n;
+        while (at > 0 && out[at - 1].clips < this.clips)
+            at--;
+        if (this.clips == 0 || at == size)
+            continue;
+        n += n < size;
+        memmove(out + at + 1, out + at, (n - 1 - at) * sizeof *out);
+        out[at] = this;
+    }
+    return n;
+}
+
+static void print_rejection(FILE *out, const struct clips_result *r)
+{
+    const struct rejection *j = r->rejection;
+    const struct {
+        const char *name;
+        struct share share;
+    } rows[] = {{"named rightly", j->right},
+                {"named wrongly", j->wrong},
+                {"taken for unknown", j->rejected},
+                {"unknown, but named", j->unknown_named},
+                {"at 95 % of the known", j->unknown_at_95}};
+    struct named names[MISTAKES];
+    size_t n = rejection_names(r, names, MISTAKES);
+
+    fprintf(out, "\nat the labels' thresholds: %zu clips that it should know, %zu that it should not; AUROC %.3f\n",
+            j->right.n, j->unknown_named.n, j->auroc);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fprintf(out, "%-*s", NAME, rows[i].name);
+        print_share(out, rows[i].share);
+        fprintf(out, "  %zu of %zu\n", rows[i].share.hits, rows[i].share.n);
+    }
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s%s %zu%s", i ? ", " : "unknown ones are named ", names[i].label, names[i].clips,
+                i + 1 == n ? "\n" : "");
+}
+
 void evaluate_text(FILE *out, const struct clips_result *r)
 {
     print_head(out, r);
@@ -143,4 +187,6 @@ void evaluate_text(FILE *out, const struct clips_result *r)
         print_table(out, &r->report->confusion);
     print_mistakes(out, &r->report->confusion);
     print_calibration(out, &r->report->reliability);
+    if (r->rejection)
+        print_rejection(out, r);
 }

@@ -3,6 +3,7 @@
 #define EARSHOT_EVALUATE_PRINT_H
 
 #include "evaluate/clipreport.h"
+#include "evaluate/rejection.h"
 #include "model/model.h"
 #include <stdio.h>
 
@@ -21,10 +22,19 @@ struct clips_result {
     size_t n_where;
     const struct model_info *model;
     const struct clipreport *report;
+    const struct rejection *rejection; /* NULL: no clip was to be unknown */
     struct left_out left_out;
     double seconds; /* of sound */
     double elapsed_s;
 };
+
+/* What unknown clips were named. */
+struct named {
+    const char *label;
+    size_t clips;
+};
+/* The most frequent names, at most `size`, most clips first. Returns how many. */
+size_t rejection_names(const struct clips_result *r, struct named *out, size_t size);
 
 /* One JSON object on one line. -1: no memory. */
 int evaluate_json(FILE *out, const struct clips_result *r);

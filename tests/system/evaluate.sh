@@ -120,6 +120,21 @@ fails "a map to a label that is not there" 2 "badmap.csv:2: the model has no lab
 printf 'path,label\nsounds/siren.flac,xylophone\n' >none.csv
 fails "no label known at all" 1 "none.csv: earshot-s has the label of no clip" --clips none.csv --skip-unknown
 
+echo "--- sounds that it should not know"
+run --clips names.csv --unknown-label sirene,xylophone --json
+check "they count in nothing but the rejection" py "$rc == 0 and r['clips'] == 8 and r['accuracy']['right'] == 8 and r['left_out']['unknown_label'] == 0"
+check "both kinds are judged" py "r['rejection']['known_right']['clips'] == 8 and r['rejection']['unknown_named']['clips'] == 2"
+check "every clip is one or the other" py "sum(r['rejection'][k]['right'] for k in ('known_right', 'known_wrong', 'known_rejected')) == 8"
+check "a siren and rain are named by their names" py "sum(r['rejection']['named'].values()) == r['rejection']['unknown_named']['right'] and set(r['rejection']['named']) <= {'siren', 'rain'}"
+check "AUROC is a share" py "0 <= r['rejection']['auroc'] <= 1"
+run --clips names.csv --unknown-label sirene,xylophone
+check "for people" bash -c "grep -q '^at the labels. thresholds: 8 clips that it should know, 2 that it should not' out.txt && [ \$(wc -L <out.txt) -le 120 ]"
+run --clips all.csv --json
+check "without it nothing is said" py "'rejection' not in r"
+fails "a label that no clip has" 2 "--unknown-label: no clip of names.csv has the label \"sirens\"" --clips names.csv --unknown-label sirene,xylophone,sirens
+fails "a label that it knows" 2 "--unknown-label: earshot-s has the label rain" --clips all.csv --unknown-label rain
+fails "none that it knows" 1 "no clip but those of --unknown-label" --clips none.csv --unknown-label xylophone
+
 echo "--- manifests with faults"
 head -c 3000 /dev/urandom >sounds/noise.wav
 head -c 5000 sounds/rain.flac >sounds/cut.flac
