@@ -184,6 +184,13 @@ bench: deps-bench
 	@$(MAKE) $(PARALLEL) all $(BUILD)/tests/bench
 	@EARSHOT=$(abspath $(BUILD))/earshot BENCH=$(abspath $(BUILD))/tests/bench tests/bench.sh
 
+# Would 8-bit arithmetic be faster here? Of MODEL, layer by layer (models/README.md holds the figures found)
+MODEL ?= models/earshot-s.onnx
+.PHONY: bench-int8
+bench-int8: deps
+	@$(MAKE) $(PARALLEL) $(BUILD)/tests/bench_int8
+	@$(BUILD)/tests/bench_int8 $(MODEL)
+
 # --- style ------------------------------------------------------------------------------------------------------------
 C_FILES := $(wildcard common/*/*.[ch] daemon/*.[ch] daemon/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
 format: deps-lint

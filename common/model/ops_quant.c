@@ -22,13 +22,18 @@ static int steps_open(const struct plan *p, const struct graph_node *node, const
                       struct err *err)
 {
     const struct graph_tensor *scale = constant(p, node, 1), *zero = constant(p, node, 2);
+    static const float unit = 1;
     int64_t axis = 1;
 
+    *s = (struct steps){.scale = &unit, .n = 1, .type = GRAPH_UINT8};
     if (!scale || !scale->f || scale->rank > 1)
         return node_err(node, err, "its scale must be a constant of floats, one or one for each place along an axis");
     if (op_has(node, 2) && (!zero || !zero->q || zero->n != scale->n || zero->rank > 1))
         return node_err(node, err, "its zero point must be a constant of 8-bit integers, as many as there are scales");
-    *s = (struct steps){.scale = scale->f, .n = scale->n, .type = zero ? zero->type : GRAPH_UINT8};
+    s->scale = scale->f;
+    s->n = scale->n;
+    if (zero)
+        s->type = zero->type;
     if (node_int(node, "axis", &axis, err) != 0)
         return -1;
     axis += axis < 0 ? (int64_t)x->rank : 0;
@@ -173,8 +178,8 @@ int op_quantize(struct plan *p, const struct graph_node *node, struct err *err)
     struct plan_value x;
     struct steps s;
     struct store *to;
-    float scale;
-    int32_t zero;
+    float scale = 0;
+    int32_t zero = 0;
 
     if (constant(p, node, 0)) {
         x = p->values[node->in[0]];
@@ -197,8 +202,8 @@ int op_dequantize(struct plan *p, const struct graph_node *node, struct err *err
     struct plan_value x = {0};
     const struct store *from;
     struct steps s;
-    float scale;
-    int32_t zero;
+    float scale = 0;
+    int32_t zero = 0;
 
     if (!op_has(node, 0) || p->values[node->in[0]].kind == VALUE_NONE)
         return node_err(node, err, "input 0 is missing");

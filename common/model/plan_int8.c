@@ -130,9 +130,14 @@ static int lower(struct plan *p, const struct readers *r, struct layer *l, struc
 int plan_int8(struct plan *p, struct err *err)
 {
     struct readers r = {calloc(p->n_stores, sizeof *r.n), calloc(p->n_stores, sizeof *r.layer)};
-    int rc = r.n && r.layer ? 0 : err_set(err, "out of memory");
+    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < p->n_layers; i++)
+    if (!r.n || !r.layer) {
+        free(r.n);
+        free(r.layer);
+        return err_set(err, "out of memory");
+    }
+    for (size_t i = 0; i < p->n_layers; i++)
         for (size_t k = 0; k < 2 && (k == 0 || p->layers[i].in[1] != p->layers[i].in[0]); k++) {
             r.n[p->layers[i].in[k]]++;
             r.layer[p->layers[i].in[k]] = i;
