@@ -1,7 +1,6 @@
 #include "daemon/pipeline.h"
 
 #include "base/log.h"
-#include "base/text.h"
 #include "daemon/pipeline_internal.h"
 #include <errno.h>
 #include <math.h>
@@ -46,58 +45,6 @@ void pipeline_decision_params(const struct config *config, struct decision_param
     };
 }
 
-/* A rule may come from a section of its own or from a list. */
-static void warn_label(const struct model_info *m, const char *label)
-{
-    struct text_nearest near = {.word = label};
-
-    for (size_t i = 0; i < m->n_labels; i++)
-        text_nearest_try(&near, m->labels[i]);
-    log_warn("the model %s has no label %s%s%s%s: [class %s], or its place in a list of [decision], does nothing",
-             m->name, label, near.best ? ", did you mean " : "", near.best ? near.best : "", near.best ? "?" : "",
-             label);
-}
-
-static int check_windows(const struct config *config, double window_s, const char *path, struct err *err)
-{
-    double window = config->model.window, hop = config->model.hop;
-
-    if (window > 0 && fabs(window - window_s) > 1e-3)
-        return err_set(err, "[model] window = %g s: the model %s looks at %g s; leave the option out, or say that",
-                       window, path, window_s);
-    if (hop > window_s)
-        return err_set(
-            err, "[model] hop = %g s: the model %s looks at %g s at a time, and what lies between would go unheard",
-            hop, path, window_s);
-    return 0;
-}
-
-static struct recogniser *load(const struct config *config, struct err *err)
-{
-    char path[4096];
-    struct decision_params decision;
-
-    if (model_find(config->model.file, path, sizeof path, err) < 0)
-        return NULL;
-    pipeline_decision_params(config, &decision);
-    struct recogniser *r = recogniser_new(path, (enum vocabulary_choice)config->model.vocabulary, &decision, err);
-    if (!r)
-        return NULL;
-    if (check_windows(config, recogniser_window_s(r), path, err) < 0) {
-        recogniser_free(r);
-        return NULL;
-    }
-    for (size_t i = 0; i < config->n_rules; i++) {
-        const struct model_info *m = recogniser_model(r);
-        size_t k = 0;
-        while (k < m->n_labels && strcmp(m->labels[k], config->rules[i].label) != 0)
-            k++;
-        if (k == m->n_labels)
-            warn_label(m, config->rules[i].label);
-    }
-    return r;
-}
-
 /* The pipeline's own copy: the outputs hold on to it while reload changes recognisers. */
 static int copy_labels(struct pipeline *p, const struct model_info *m)
 {
@@ -108,14 +55,6 @@ static int copy_labels(struct pipeline *p, const struct model_info *m)
         if (!(p->labels[p->n_labels] = strdup(m->labels[p->n_labels])))
             return -1;
     return 0;
-}
-
-static bool same_labels(const struct pipeline *p, const struct model_info *m)
-{
-    bool same = p->n_labels == m->n_labels;
-    for (size_t i = 0; same && i < p->n_labels; i++)
-        same = strcmp(p->labels[i], m->labels[i]) == 0;
-    return same;
 }
 
 struct pipeline *pipeline_new(const struct config *config, bool fast, struct err *err)
@@ -146,7 +85,7 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     if (downmix_parse(config->input.channel, &p->channel, err) < 0)
         goto fail;
 
-    struct recogniser *r = load(config, err);
+    struct recogniser *r = pipeline_load_model(config, &p->model_file, err);
     if (!r)
         goto fail;
     pipeline_set_recogniser(p, r);
@@ -337,38 +276,17 @@ int pipeline_set(struct pipeline *p, const char *name, const char *value, struct
     return err_set(err, "\"%.32s\" cannot be set: allowed are threshold, listening, test", name);
 }
 
-/* A recogniser for the configuration that can take over from the running one, which has set what the windows are. */
-static struct recogniser *successor(struct pipeline *p, const struct config *config, struct err *err)
-{
-    struct config kept = *config;
-    kept.model.hop = p->config.model.hop; /* windows go on as they were; config_diff says that it needs a restart */
-    kept.model.vocabulary = p->config.model.vocabulary;
-    struct recogniser *r = load(&kept, err);
-    if (!r)
-        return NULL;
-    if (!same_labels(p, recogniser_model(r))) {
-        err_set(err, "the model %s knows other labels than the running one: restart to change to it",
-                config->model.file);
-        goto fail;
-    }
-    if (recogniser_rate(r) != p->model_rate || fabs(recogniser_window_s(r) - p->window_s) > 1e-6) {
-        err_set(err,
-                "the model %s hears %u Hz in windows of %g s, the running one %u Hz and %g s: restart to change to it",
-                config->model.file, recogniser_rate(r), recogniser_window_s(r), p->model_rate, p->window_s);
-        goto fail;
-    }
-    return r;
-fail:
-    recogniser_free(r);
-    return NULL;
-}
-
 int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err)
 {
     struct recogniser *r = NULL;
+    struct stat file;
 
-    if (recognition && !(r = successor(p, config, err)))
+    if ((recognition || pipeline_model_replaced(p, config)) && !(r = pipeline_successor(p, config, &file, err)))
         return -1;
+    if (r && !recognition)
+        log_info("the file of the model %s is another one now: loaded anew", recogniser_model(r)->name);
+    if (r)
+        p->model_file = file;
     pthread_mutex_lock(&p->request.lock);
     if (r) {
         recogniser_free(p->request.recogniser);

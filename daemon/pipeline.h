@@ -41,8 +41,9 @@ bool pipeline_progress(struct pipeline *p);
  * pipeline's own; applied between two blocks. */
 int pipeline_set(struct pipeline *p, const char *name, const char *value, struct err *err);
 
-/* Applies what can be applied while running: the gate at once, and with `recognition` model, decisions and class rules, which
- * ends the sounds that are on. -1: the model cannot take over (other labels, rate or window); nothing has changed then. */
+/* Applies what can be applied while running: the gate at once, and with `recognition`, or where the model's file is not the one
+ * that was loaded, model, decisions and class rules, which ends the sounds that are on. One caller at a time. -1: the model cannot
+ * take over (other labels, rate or window); nothing has changed then. */
 int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err);
 
 /* Rules and defaults of the decision stage from the configuration; `out` borrows config->rules. */

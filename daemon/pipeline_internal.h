@@ -12,6 +12,7 @@
 #include "model/recogniser.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define WINDOW_QUEUE 16 /* 8 s of windows at the default hop; each slot is touched in turn, and memory is counted */
 
@@ -72,7 +73,9 @@ struct pipeline {
     struct analysis_levels levels;
     char threshold_text[32], mic_problem[128];
     char model_name[64];
-    char **labels; /* what the model knew at start; owned */
+    struct stat
+        model_file; /* of the model last loaded, before it was read; pipeline_new's and pipeline_reload's caller */
+    char **labels;  /* what the model knew at start; owned */
     size_t n_labels;
 };
 
@@ -83,5 +86,13 @@ void *worker_main(void *pipeline);
 
 /* Puts a recogniser in: before the threads run, or from the worker. */
 void pipeline_set_recogniser(struct pipeline *p, struct recogniser *r);
+
+/* The model of the configuration, with the rules of the decisions. file: the model's, as it was before it was read. */
+struct recogniser *pipeline_load_model(const struct config *config, struct stat *file, struct err *err);
+/* A recogniser for the configuration that can take over from the running one, which has set what the windows are. */
+struct recogniser *pipeline_successor(struct pipeline *p, const struct config *config, struct stat *file,
+                                      struct err *err);
+/* Has the model's file been replaced or written to since it was loaded? One that is gone goes on being used. */
+bool pipeline_model_replaced(const struct pipeline *p, const struct config *config);
 
 #endif

@@ -386,6 +386,21 @@ static void reload(void **state)
     WAIT_FOR(count(&b->recorder, EVENT_START, "high_tone") == 1);
     assert_int_equal(count(&b->recorder, EVENT_START, "low_tone"), 1);
 
+    /* the model's file has been replaced: it is taken, though the configuration is the same */
+    fresh.n_rules = 0;
+    assert_int_equal(pipeline_reload(b->pipeline, &fresh, false, &err), 0); /* nothing to do: rules stay */
+    feed(b, 3, 400, 0.3);
+    feed(b, 2, 0, 0);
+    feed(b, 3, 4000, 0.3);
+    WAIT_FOR(count(&b->recorder, EVENT_START, "high_tone") == 2);
+    assert_int_equal(count(&b->recorder, EVENT_START, "low_tone"), 1);
+    assert_int_equal(tiny_model_write(other, sizeof other, "1"), 0);
+    assert_int_equal(rename(other, b->model), 0);
+    assert_int_equal(pipeline_reload(b->pipeline, &fresh, false, &err), 0);
+    feed(b, 2, 0, 0);
+    feed(b, 3, 400, 0.3);
+    WAIT_FOR(count(&b->recorder, EVENT_START, "low_tone") == 2);
+
     /* another window length cannot be had while running; nothing changes */
     assert_int_equal(tiny_model_write(other, sizeof other, "0.5"), 0);
     snprintf(fresh.model.file, sizeof fresh.model.file, "%s", other);
