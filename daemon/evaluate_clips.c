@@ -58,12 +58,29 @@ static bool is_first(const struct manifest *m, const bool *unknown, size_t i)
     return true;
 }
 
-/* Names each label that the model does not have once: the line of its first clip, how many clips have it, the nearest label. */
+/* What may have been meant: "; ..." or "". */
+static void hint(const struct labelmap *map, const struct clip *clip, char *text, size_t size)
+{
+    const struct sound *s = NULL;
+    const char *nearest;
+
+    if (map->vocabulary)
+        s = vocabulary_dataset(map->vocabulary, clip->dataset && *clip->dataset ? clip->dataset : "unknown", clip->label);
+    *text = 0;
+    if (s && strcmp(s->slug, clip->label) == 0)
+        snprintf(text, size, "; it is a sound of labels.csv that this model does not know");
+    else if (s)
+        snprintf(text, size, ", and no %s either, as labels.csv calls it", s->slug);
+    else if ((nearest = labelmap_nearest(map, clip->label)))
+        snprintf(text, size, "; did you mean %s?", nearest);
+}
+
+/* Names each label that the model does not have once: the line of its first clip, how many clips have it, what may be meant. */
 static void tell_unknown(const struct manifest *m, const bool *unknown, const struct labelmap *map)
 {
     for (size_t i = 0; i < m->n; i++) {
         const struct clip *clip = &m->clips[i];
-        const char *nearest = labelmap_nearest(map, clip->label);
+        char meant[128];
         struct err err;
         size_t count = 0;
 
@@ -71,9 +88,9 @@ static void tell_unknown(const struct manifest *m, const bool *unknown, const st
             continue;
         for (size_t k = i; k < m->n; k++)
             count += unknown[k] && strcmp(m->clips[k].label, clip->label) == 0;
-        err_set(&err, "%s:%u: the model has no label %.100s (%zu clip%s)%s%s%s", m->path, clip->line, clip->label,
-                count, count == 1 ? "" : "s", nearest ? "; did you mean " : "", nearest ? nearest : "",
-                nearest ? "?" : "");
+        hint(map, clip, meant, sizeof meant);
+        err_set(&err, "%s:%u: the model has no label %.100s (%zu clip%s)%s", m->path, clip->line, clip->label, count,
+                count == 1 ? "" : "s", meant);
         complain(NULL, err.text);
     }
 }

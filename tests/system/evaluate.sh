@@ -117,6 +117,12 @@ run --clips names.csv --map map.csv --json
 check "--map" py "$rc == 0 and r['clips'] == 10 and r['accuracy']['right'] == 10"
 printf 'name,label\nsirene,sirn\n' >badmap.csv
 fails "a map to a label that is not there" 2 "badmap.csv:2: the model has no label sirn; did you mean siren?" --clips names.csv --map badmap.csv
+printf 'path,label,dataset\nsounds/siren.flac,door_bell,\nsounds/rain.flac,water-flowing,kitchen20\n' >known.csv
+EARSHOT_MODELS=$W/models
+mkdir models && cp "$root"/models/us8k-mfcc40.onnx "$root"/models/labels.csv models/
+fails "a sound of labels.csv that the model does not know" 1 "known.csv:2: the model has no label door_bell (1 clip); it is a sound of labels.csv" --clips known.csv --model us8k-mfcc40
+check "by the name that a data set has for it" grep -qF "known.csv:3: the model has no label water-flowing (1 clip), and no running_water either, as labels.csv calls it" err.txt
+EARSHOT_MODELS=$root/models
 printf 'path,label\nsounds/siren.flac,xylophone\n' >none.csv
 fails "no label known at all" 1 "none.csv: earshot-s has the label of no clip" --clips none.csv --skip-unknown
 
