@@ -65,7 +65,8 @@ static void hint(const struct labelmap *map, const struct clip *clip, char *text
     const char *nearest;
 
     if (map->vocabulary)
-        s = vocabulary_dataset(map->vocabulary, clip->dataset && *clip->dataset ? clip->dataset : "unknown", clip->label);
+        s = vocabulary_dataset(map->vocabulary, clip->dataset && *clip->dataset ? clip->dataset : "unknown",
+                               clip->label);
     *text = 0;
     if (s && strcmp(s->slug, clip->label) == 0)
         snprintf(text, size, "; it is a sound of labels.csv that this model does not know");
