@@ -81,13 +81,17 @@ static int make_room(struct recording *r)
         return 0;
     size_t room = r->room ? 2 * r->room : 256;
     struct window_info *info = realloc(r->info, room * sizeof *info);
-    r->info = info ? info : r->info;
-    double *now_s = realloc(r->now_s, room * sizeof *now_s);
-    r->now_s = now_s ? now_s : r->now_s;
-    float *scores = realloc(r->scores, room * r->n_labels * sizeof *scores);
-    r->scores = scores ? scores : r->scores;
-    if (!info || !now_s || !scores)
+    if (!info)
         return -1;
+    r->info = info;
+    double *now_s = realloc(r->now_s, room * sizeof *now_s);
+    if (!now_s)
+        return -1;
+    r->now_s = now_s;
+    float *scores = realloc(r->scores, room * r->n_labels * sizeof *scores);
+    if (!scores)
+        return -1;
+    r->scores = scores;
     r->room = room;
     return 0;
 }

@@ -9,6 +9,7 @@ enum { WIDTH = 720, HEIGHT = 480, LEFT = 70, RIGHT = 190, TOP = 40, BOTTOM = 60 
 /* False alarms an hour run in decades from 0.1 to 100; what is less lies at the left edge. */
 #define LOW  0.1
 #define HIGH 100.0
+enum { DECADES = 3 };
 
 static const char *const colours[] = {"#1f5fa8", "#c2541b", "#2f7d32", "#7b3f9e",
                                       "#9c6b00", "#007a87", "#b0246b", "#5b5b5b"};
@@ -42,9 +43,10 @@ static void draw_axes(FILE *out)
         snprintf(words, sizeof words, "%d %%", 10 * i);
         text(out, LEFT - 8, y + 4, "end", words);
     }
-    for (double x = LOW; x <= HIGH * 1.001; x *= 10) {
+    for (int decade = 0; decade <= DECADES; decade++) {
+        double x = LOW * pow(10, decade);
         fprintf(out, "<path d=\"M%.1f %dV%d\" stroke=\"#ddd\"/>\n", x_of(x), TOP, HEIGHT - BOTTOM);
-        snprintf(words, sizeof words, "%g%s", x, x <= LOW ? " or less" : "");
+        snprintf(words, sizeof words, "%g%s", x, decade ? "" : " or less");
         text(out, x_of(x), HEIGHT - BOTTOM + 20, "middle", words);
     }
     text(out, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 15, "middle", "false alarms an hour");

@@ -184,13 +184,13 @@ static void read_event(struct reader *r, const struct csv *c)
 /* In a sorted list: those of one label that overlap. */
 static void settle_overlaps(struct reader *r)
 {
-    struct timed_list *list = r->out;
-    size_t kept = 0;
+    struct timed *item = r->out->item;
+    size_t kept = 0, n = item ? r->out->n : 0;
 
-    for (size_t i = 0; i < list->n; i++) {
-        struct timed *e = &list->item[i], *before = kept ? &list->item[kept - 1] : NULL;
+    for (size_t i = 0; i < n; i++) {
+        struct timed *e = &item[i], *before = kept ? &item[kept - 1] : NULL;
         if (!before || before->label != e->label || e->onset >= before->offset) {
-            list->item[kept++] = *e;
+            item[kept++] = *e;
             continue;
         }
         tell(r, !r->p->merge, e->line, "%s from %g to %g overlaps the one of line %u, from %g to %g%s",
@@ -198,7 +198,7 @@ static void settle_overlaps(struct reader *r)
              r->p->merge ? ": taken as one" : " (--merge-overlaps takes them as one)");
         before->offset = fmax(before->offset, e->offset);
     }
-    list->n = kept;
+    r->out->n = kept;
 }
 
 static void conclude(struct reader *r)

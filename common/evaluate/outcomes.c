@@ -166,7 +166,7 @@ struct told_count outcomes_told(const struct outcomes *h, const bool *member)
 
 static int rounded(const struct snr_list *s, float snr)
 {
-    return s->coarse ? (int)fmin(fmax(5 * round(snr / 5), -15), 40) : (int)fmin(fmax(round(snr), -200), 200);
+    return s->coarse ? (int)fminf(fmaxf(5 * roundf(snr / 5), -15), 40) : (int)fminf(fmaxf(roundf(snr), -200), 200);
 }
 
 /* false: there is no room for one more. */
