@@ -1,4 +1,4 @@
-# earshot: make deps | make | make run | make test | make test-all | make install | make sanitize | make bench | make lint | make fuzz | make help
+# earshot: make deps | make | make run | make test | make test-all | make install | make sanitize | make bench | make compare | make lint | make fuzz | make help
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 BUILD   ?= build
@@ -15,12 +15,13 @@ TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy espeak-ng
 BENCH_PACKAGES := mosquitto python3
+COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthread
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
 QUICK_NAMES := layout bad_input classify daemon sounds evaluate evaluate_stream
-LONG_NAMES  := ears capture mqtt service tree arm64 import soundscape microphone calibrate
+LONG_NAMES  := ears capture mqtt service tree arm64 import soundscape microphone calibrate compare
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue pipeline service
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
@@ -59,7 +60,7 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
 TESTS      := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d $(TESTS:$(BUILD)/tests/%=$(BUILD)/obj/tests/%.d)
 
-.PHONY: all deps run test test-all unit-tests install uninstall sanitize fuzz bench format lint clean help FORCE
+.PHONY: all deps run test test-all unit-tests install uninstall sanitize fuzz bench compare format lint clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -191,6 +192,14 @@ bench-int8: deps
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/bench_int8
 	@$(BUILD)/tests/bench_int8 $(MODEL)
 
+# All recognisers that there are to compare on the same official folds of ESC-50 and UrbanSound8K; models/README.md says what has to
+# lie in SHARED, and what is made once. ARGS="--only earshot-s,us8k-nrdt" does these alone.
+SHARED ?= ../shared
+compare: deps-run
+	@tests/deps.sh $(COMPARE_PACKAGES)
+	@$(MAKE) $(PARALLEL) all
+	@models/compare.py $(SHARED) --earshot $(BUILD)/earshot --work $(BUILD)/compare $(ARGS)
+
 # --- style ------------------------------------------------------------------------------------------------------------
 C_FILES := $(wildcard common/*/*.[ch] daemon/*.[ch] daemon/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
 format: deps-lint
@@ -221,7 +230,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(SYSCONFDIR)/earshot $(DESTDIR)$(UNITDIR)/system \
 		$(DESTDIR)$(UNITDIR)/user $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	install -m 755 $(BUILD)/earshot $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 models/labels.csv $(wildcard models/*.onnx models/*.flac models/*.md) $(DESTDIR)$(SHARE)/models/
+	install -m 644 models/labels.csv models/LICENSE $(wildcard models/*.onnx models/*.flac models/*.md) \
+		$(DESTDIR)$(SHARE)/models/
 	install -m 644 conf/man/earshot.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 conf/man/earshot.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 conf/earshot.conf $(DESTDIR)$(SHARE)/earshot.conf

@@ -21,6 +21,13 @@ MFCC40 = {
     "mel_bands": 128, "fmin": 0, "fmax": 0, "mel_scale": "slaney", "mel_triangles": "hz", "mel_norm": "slaney",
     "skip_dc": "false", "skip_nyquist": "false", "pre_emphasis": 0,
     "log": "db", "log_offset": 0, "log_amin": 1e-10, "top_db": 80, "scale": 1, "shift": 0, "n_mfcc": 40}
+NRDT = {
+    "sample_rate": 44100, "sample_scale": 1, "frames": 220, "pooling": "none", "layout": "bands_frames",
+    "delays": "2,4,8,16,20,32,50,64,100,128,200", "block": 1000, "flag": 0}
+
+# Data sets with official folds: name, the fold that is held unless asked otherwise
+DATA_SETS = {"us8k": ("UrbanSound8K", "2"), "esc50": ("ESC-50", "4")}
+LICENCE = "weights: CC BY-NC 4.0, trained on CC BY-NC 3.0 audio ({}): not for commercial use"
 
 
 def extract(earshot, feature, params, paths, window_s=None):

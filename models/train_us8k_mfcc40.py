@@ -1,16 +1,17 @@
 #!/usr/bin/python3
 """Trains us8k-mfcc40: the mean of 40 MFCCs over 4 s and a dense net, UrbanSound8K's ten classes.
 
-  train_us8k_mfcc40.py MANIFEST.csv us8k-mfcc40.onnx [--earshot build/earshot]
+  train_us8k_mfcc40.py MANIFEST.csv us8k-mfcc40.onnx [--earshot build/earshot] [--data esc50]
 
-The recipe of many UrbanSound8K systems, on official folds. Every fold that is there is left out once for the accuracy;
-the model that is written has seen all but fold --test. Needs what train_earshot_s.py needs; takes a minute.
+The recipe of many UrbanSound8K systems, on official folds (--data esc50: on ESC-50, for comparison). Every fold that is there is
+left out once for the accuracy; the model that is written has seen all but fold --test. Needs what train_earshot_s.py needs; takes
+a minute.
 """
 import argparse, csv, pathlib, time
 import numpy as np, torch, torch.nn as nn
-from recipe import MFCC40, SHARED_NAMES, add_metadata, extract, freesound_ids
+from recipe import DATA_SETS, LICENCE, MFCC40, SHARED_NAMES, add_metadata, extract, freesound_ids
 
-WINDOW_S = 4.0
+WINDOW_S = {"us8k": 4.0, "esc50": 5.0}
 
 
 class Net(nn.Module):
@@ -45,9 +46,11 @@ def fit(x, y, classes, epochs):
 
 def main(a):
     torch.set_num_threads(1)
-    rows = [r for r in csv.DictReader(open(a.manifest)) if r["dataset"] == "us8k"]
+    (name, test), window = DATA_SETS[a.data], WINDOW_S[a.data]
+    a.test = a.test or test
+    rows = [r for r in csv.DictReader(open(a.manifest)) if r["dataset"] == a.data]
     labels = sorted({SHARED_NAMES.get(r["label"], r["label"]) for r in rows})
-    made = extract(a.earshot, "mfcc", MFCC40, [a.manifest.parent / r["path"] for r in rows], WINDOW_S)
+    made = extract(a.earshot, "mfcc", MFCC40, [a.manifest.parent / r["path"] for r in rows], window)
     x = torch.from_numpy(np.array([m[0, 0] for m in made]))
     y = torch.tensor([labels.index(SHARED_NAMES.get(r["label"], r["label"])) for r in rows])
     fold, ids = np.array([r["fold"] for r in rows]), [freesound_ids(r) for r in rows]
@@ -71,13 +74,14 @@ def main(a):
     torch.onnx.export(shipped, torch.zeros(1, x.shape[1]), str(a.onnx), opset_version=13, input_names=["mfcc"],
                       output_names=["scores"])
     add_metadata(a.onnx, "mfcc", MFCC40, {
-        "window_s": str(WINDOW_S), "labels": "\n".join(labels), "activation": "softmax",
+        "window_s": str(window), "labels": "\n".join(labels), "activation": "softmax",
         "thresholds": "\n".join(["0.60"] * len(labels)),
-        "accuracy": f"UrbanSound8K fold {a.test}, not seen: {share[a.test]:.1%}; each fold left out in turn: "
+        "accuracy": f"{name} fold {a.test}, not seen: {share[a.test]:.1%}; each fold left out in turn: "
                     f"{mean:.1%} of {len(rows)} clips",
-        "data": f"UrbanSound8K, the folds at hand without fold {a.test}",
-        "licence": "weights: CC BY-NC 4.0, trained on CC BY-NC 3.0 audio (UrbanSound8K): not for commercial use",
-        "date": time.strftime("%Y-%m-%d"), "description": "Mean of 40 MFCCs over 4 s, dense net; ten city sounds"})
+        "data": f"{name}, the folds at hand without fold {a.test}",
+        "licence": LICENCE.format(name), "held": f"{a.data}:{a.test}",
+        "date": time.strftime("%Y-%m-%d"),
+        "description": f"Mean of 40 MFCCs over {window:g} s, dense net; {len(labels)} sounds of {name}"})
 
 
 if __name__ == "__main__":
@@ -85,6 +89,7 @@ if __name__ == "__main__":
     p.add_argument("manifest", type=pathlib.Path)
     p.add_argument("onnx", type=pathlib.Path)
     p.add_argument("--earshot", default="build/earshot")
-    p.add_argument("--test", default="2", help="fold that the written model has not seen")
+    p.add_argument("--test", help="fold that the written model has not seen (us8k 2, esc50 4)")
+    p.add_argument("--data", choices=sorted(DATA_SETS), default="us8k")
     p.add_argument("--epochs", type=int, default=60)
     main(p.parse_args())
