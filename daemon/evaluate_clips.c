@@ -147,8 +147,9 @@ static int find_labels(struct clips *c, bool *unknown)
 {
     const struct labelmap *map = &c->map;
     struct manifest *m = &c->manifest;
+    int code = check_strangers(c);
 
-    for (size_t i = 0; i < m->n; i++) {
+    for (size_t i = 0; code == EXIT_GOOD && i < m->n; i++) {
         bool stranger = is_stranger(c, m->clips[i].label);
         int label = labelmap_find(map, m->clips[i].dataset, m->clips[i].label);
         unknown[i] = label < 0 && !stranger;
@@ -156,7 +157,7 @@ static int find_labels(struct clips *c, bool *unknown)
         c->left_out.unknown += unknown[i];
     }
     if (c->left_out.unknown == 0)
-        return EXIT_GOOD;
+        return code;
     tell_unknown(m, unknown, map);
     if (!c->what->skip_unknown)
         return cmd_fail(EXIT_FAILED, EVALUATE,
@@ -196,9 +197,7 @@ static int resolve_labels(struct clips *c)
         return cmd_fail(EXIT_USAGE, EVALUATE, "--map %s", err.text);
     bool *unknown = calloc(c->manifest.n, sizeof *unknown);
     c->truth = calloc(c->manifest.n, sizeof *c->truth);
-    int code = unknown && c->truth ? check_strangers(c) : cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
-    if (code == EXIT_GOOD)
-        code = find_labels(c, unknown);
+    int code = unknown && c->truth ? find_labels(c, unknown) : cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
     free(unknown);
     return code;
 }
