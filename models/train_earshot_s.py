@@ -4,7 +4,7 @@
   train_earshot_s.py features MANIFEST.csv OUT.npz [--earshot build/earshot]    log-mel of every clip
   train_earshot_s.py rooms MANIFEST.csv OUT.npz [--earshot build/earshot]       the same of a copy of each in another room
   train_earshot_s.py train NET.pt DATA.npz... --teacher TEACHER.npz [--split 4] [--steps 12000]   goes on where NET.pt stands
-  train_earshot_s.py scores NET.pt OUT.npz DATA.npz... [--split 4]              what the net says of the clips it never saw
+  train_earshot_s.py scores NET.pt OUT.npz DATA.npz... [--split 4]   what the net says of clips it never saw, for calibrate.py
   train_earshot_s.py export NET.pt earshot-s.onnx DATA.npz... [--split 4]       the model file, without thresholds yet
 
 MANIFEST.csv has the columns path (relative to it), dataset, label and, for real data, fold. --split 1 to 4 holds out that
@@ -14,9 +14,9 @@ python3-onnx, libopenblas0-pthread, and the built program for the features.
 """
 import argparse, csv, json, math, os, pathlib, tempfile, time
 import numpy as np, torch, torch.distributed as dist, torch.nn as nn, torch.nn.functional as F
-from earshot_s_data import BANDS, FRAMES, Data, Vocabulary, mix_style
+from earshot_s_data import BANDS, FRAMES, Data, mix_style
 from earshot_s_net import Student
-from recipe import LOGMEL, add_metadata, extract, read_audio, write_audio
+from recipe import LOGMEL, add_metadata, extract, freesound_ids, read_audio, write_audio
 
 SYNC = 8                                          # steps between two averagings of the workers' weights
 
@@ -206,7 +206,9 @@ def scores(a):
     d = Data(a.data, None, a.split)
     net, _ = load(a, d)
     z, owner = logits(net, d, d.held)
-    np.savez(a.out, logits=z, owner=owner, vocab=json.dumps(d.vocab), rows=json.dumps(d.rows))
+    source = [min(freesound_ids(d.rows[i]) or {d.rows[i]["path"]}) for i in owner]
+    _, group = np.unique(source, return_inverse=True)
+    np.savez(a.out, logits=z, wanted=d.y[owner].numpy(), known=d.known[owner].numpy(), group=group, clip=owner)
     print(json.dumps(figures(d, z, owner), indent=1))
 
 

@@ -1,0 +1,64 @@
+#!/bin/bash
+# train_s.sh - from labelled audio to earshot-s.onnx: `make train-s`. Each step writes one file into WORK and is left out where that
+# file is there: what was interrupted goes on. Takes hours on two cores.
+#
+#   DATA     labelled audio with manifest.csv: path,dataset,label,fold         (../shared/data)
+#   TEACHER  folder with mn04_10s.onnx and golden/mn_melbank_128x513.f32       (../shared/models)
+#   WORK     where everything on the way is kept                               (build/train)
+#   OUT      the model                                                         (build/train/earshot-s.onnx)
+#   STEPS    of the net that folds are held out from, and of the one that ships (11000)
+#   WORKERS  processes that train one net (2)       FOLDS  splits to cross-validate, such as "1 2 3" (none)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+DATA=${DATA:-../shared/data} TEACHER=${TEACHER:-../shared/models} WORK=${WORK:-build/train}
+OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
+PYTHON=${PYTHON:-/usr/bin/python3} EARSHOT=${EARSHOT:-build/earshot}
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # a worker a core: threads of its own would only get in its way
+for need in "$DATA/manifest.csv" "$TEACHER/mn04_10s.onnx" "$EARSHOT"; do
+    [ -e "$need" ] || {
+        echo "train_s.sh: $need is not there; set DATA, TEACHER, EARSHOT" >&2
+        exit 2
+    }
+done
+mkdir -p "$WORK"
+s() { "$PYTHON" models/train_earshot_s.py "$@"; }
+has() { [ -e "$1" ] && echo "train_s.sh: $1 is there" >&2; }
+
+# --- what is trained on ---
+has "$WORK/synth/manifest.csv" || models/synth.py train "$WORK/synth"
+has "$WORK/data.npz" || s features "$DATA/manifest.csv" "$WORK/data.npz" --earshot "$EARSHOT"
+has "$WORK/rooms.npz" || s rooms "$DATA/manifest.csv" "$WORK/rooms.npz" --earshot "$EARSHOT"
+has "$WORK/synth.npz" || s features "$WORK/synth/manifest.csv" "$WORK/synth.npz" --earshot "$EARSHOT"
+has "$WORK/teacher.npz" || "$PYTHON" models/teacher.py "$TEACHER/mn04_10s.onnx" "$TEACHER/golden/mn_melbank_128x513.f32" \
+    "$DATA/manifest.csv" "$WORK/teacher.npz" --threads "$WORKERS"
+data=("$WORK/data.npz" "$WORK/rooms.npz" "$WORK/synth.npz")
+taught=(--teacher "$WORK/teacher.npz" --steps "$STEPS" --workers "$WORKERS" --seed "$SEED")
+
+# --- the twin: never hears the folds that figures, calibration and thresholds come from ---
+for fold in 4 $FOLDS; do
+    s train "$WORK/split$fold.pt" "${data[@]}" "${taught[@]}" --split "$fold"
+    s export "$WORK/split$fold.pt" "$WORK/split$fold.onnx" "${data[@]}" --split "$fold"
+    has "$WORK/split$fold.npz" || s scores "$WORK/split$fold.pt" "$WORK/split$fold.npz" "${data[@]}" --split "$fold"
+    held=$(sed -n "$fold"p <<<$'15\n37\n468\n2' | sed 's/./,&/g; s/^,//')
+    "$EARSHOT" evaluate --model "$WORK/split$fold.onnx" --clips "$DATA/manifest.csv" --where "dataset=esc50,fold=$fold"
+    for f in ${held//,/ }; do
+        "$EARSHOT" evaluate --model "$WORK/split$fold.onnx" --clips "$DATA/manifest.csv" --where "dataset=us8k,fold=$f"
+    done
+done
+
+# --- calibration and thresholds, from the twin ---
+"$PYTHON" models/calibrate.py "$WORK/split4.onnx" "$WORK/split4.npz" -o "$WORK/twin.onnx"
+has "$WORK/streams/tune/LIST.csv" || models/soundscape.py sets "$WORK/streams" --manifest "$DATA/manifest.csv" \
+    --folds 'esc50:4,us8k:2,smoke_alarm:12345,*:5'
+cat >"$WORK/tune.csv" <<LIST
+audio,annotations
+$(for set in tune tune-beds; do tail -n +2 "$WORK/streams/$set/LIST.csv" | sed "s|^|streams/$set/|; s|,|,streams/$set/|"; done)
+LIST
+has "$WORK/thresholds.txt" || "$EARSHOT" evaluate --model "$WORK/twin.onnx" --streams "$WORK/tune.csv" --choose-thresholds 1 \
+    --choose-group alarm=1 --thresholds-out "$WORK/thresholds.txt"
+
+# --- what ships: goes on from the twin, with the folds that it had never heard ---
+s train "$WORK/ship.pt" "${data[@]}" "${taught[@]}" --split 0 --init "$WORK/split4.pt" --lr 1.5e-3
+s export "$WORK/ship.pt" "$WORK/ship.onnx" "${data[@]}" --split 0
+"$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --thresholds "$WORK/thresholds.txt"
+echo "train_s.sh: $OUT"
