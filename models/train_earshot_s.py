@@ -175,11 +175,12 @@ def worker(rank, a):
                 p.copy_(p * keep + q * (1 - keep) if p.dtype.is_floating_point else q)
         if rank == 0 and (step % a.save == 0 or step == a.steps):
             shown = figures(d, *logits(mean.net, d, d.held)) if step % (a.save * a.show) == 0 or step == a.steps else ""
-            print(f"step {step} loss {total / a.save:.3f} {time.time() - t0:.0f} s {shown}", flush=True)
-            total, part = 0.0, a.net.with_suffix(".part")
+            part = a.net.with_suffix(".part")
             torch.save({"net": student.state_dict(), "mean": mean.state_dict(), "opt": opt.state_dict(), "step": step,
                         "vocab": d.vocab}, part)
             os.replace(part, a.net)
+            print(f"step {step} loss {total / a.save:.3f} {time.time() - t0:.0f} s {shown}", flush=True)
+            total = 0.0
         if step % a.save == 0:                                 # so that a run that was killed goes on as if it had not been
             rng, clips = draw(d, a.seed, step, rank)
 
