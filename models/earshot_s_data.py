@@ -85,6 +85,7 @@ class Data:
         self.vocab, self.slug = words.labels, [words.slug(r) for r in self.rows]
         self.y, self.known = (torch.from_numpy(np.array(p)) for p in zip(*[words.target(r) for r in self.rows]))
         self.steady = torch.tensor([s in STEADY for s in self.slug])
+        self.room_share = 0.4                              # of the clips that are heard in another room
         self.split(SPLITS[split])
         self.taught(teacher)
 
@@ -160,7 +161,7 @@ class Data:
 
     def crop(self, idx, k, rng):
         """Magnitudes [len(idx) * k, FRAMES, BANDS]: k windows of each clip; tempo, pitch, gain, filter vary by clip."""
-        src = np.array([rng.choice(self.copies[c]) if c in self.copies and rng.random() < 0.4 else c for c in idx])
+        src = np.array([rng.choice(self.copies[c]) if c in self.copies and rng.random() < self.room_share else c for c in idx])
         i = np.repeat(src, k)
         first = self.start[i] + np.array([self.live[c][int(rng.random() * len(self.live[c]))] for c in i])
         tempo = np.repeat(rng.uniform(0.87, 1.15, len(idx)), k)[:, None]
@@ -273,7 +274,7 @@ def normal(x):
     return x * LOGMEL["scale"] + LOGMEL["shift"]
 
 
-def mix_style(x, n, k, share=0.3):
+def mix_style(x, n, k, share):
     """Freq-MixStyle (Kim et al., 2022): for some clips, each band's mean and spread are mixed with another clip's."""
     v = x.view(n, k * FRAMES, BANDS)
     mean, std = v.mean(1, keepdim=True), v.std(1, keepdim=True) + 1e-3

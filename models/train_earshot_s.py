@@ -91,11 +91,11 @@ def masked_bce(z, y, known):
     return (F.binary_cross_entropy_with_logits(z, y, reduction="none") * known).sum(1)
 
 
-def loss_of(student, d, clips, k, rng):
-    n = len(clips)
+def loss_of(student, d, clips, rng, a):
+    n, k = len(clips), a.windows
     x, y, known, score, emb, trust = d.bag(clips, k, rng)
-    x = mix_style(x, n, k)
-    if rng.random() < 0.3:                                     # mixup of whole bags (Zhang et al., 2018)
+    x = mix_style(x, n, k, a.style)
+    if rng.random() < a.mixup:                                   # mixup of whole bags (Zhang et al., 2018)
         lam = torch.from_numpy(rng.beta(0.4, 0.4, n).astype(np.float32))
         lam, p = torch.maximum(lam, 1 - lam)[:, None], torch.randperm(n)
         v = x.view(n, k, FRAMES, BANDS)
@@ -137,6 +137,7 @@ def worker(rank, a):
     if a.workers > 1:
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{a.port}", rank=rank, world_size=a.workers)
     d = Data(a.data, a.teacher, a.split)
+    d.room_share = a.rooms
     student, mean = (Student(len(d.vocab)).to(memory_format=torch.channels_last) for _ in range(2))
     torch.manual_seed(a.seed)
     for m in student.modules():
@@ -161,7 +162,7 @@ def worker(rank, a):
         student.train()
         for g in opt.param_groups:
             g["lr"] = a.lr * min(1, (step + 1) / 300) * 0.5 * (1 + math.cos(math.pi * step / a.steps)) + 1e-6
-        loss = loss_of(student, d, np.array([next(clips) for _ in range(a.clips)]), a.windows, rng)
+        loss = loss_of(student, d, np.array([next(clips) for _ in range(a.clips)]), rng, a)
         opt.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5)
@@ -252,6 +253,9 @@ def arguments():
     t.add_argument("--windows", type=int, default=3, help="windows of a clip")
     t.add_argument("--workers", type=int, default=1, help="processes whose weights are averaged")
     t.add_argument("--port", type=int, default=29500, help="by which they find each other, on the loopback")
+    t.add_argument("--mixup", type=float, default=0.3, help="share of the steps with it")
+    t.add_argument("--style", type=float, default=0.3, help="share of the clips whose bands' statistics are mixed")
+    t.add_argument("--rooms", type=float, default=0.4, help="share of the clips that are heard in another room")
     t.add_argument("--lr", type=float, default=2e-3)
     t.add_argument("--decay", type=float, default=1e-2)
     t.add_argument("--keep", type=float, default=0.998, help="of the weights' running mean")

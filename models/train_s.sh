@@ -58,7 +58,8 @@ has "$WORK/thresholds.txt" || "$EARSHOT" evaluate --model "$WORK/twin.onnx" --st
     --choose-group alarm=1 --thresholds-out "$WORK/thresholds.txt"
 
 # --- what ships: goes on from the twin, with the folds that it had never heard ---
-s train "$WORK/ship.pt" "${data[@]}" "${taught[@]}" --split 0 --init "$WORK/split4.pt" --lr 1.5e-3
+s train "$WORK/ship.pt" "${data[@]}" "${taught[@]}" --split 0 --init "$WORK/split4.pt" --lr 1.5e-3 \
+    --mixup 0.1 --style 0.15 --rooms 0.25 # gentler towards the end: nearer to what it will hear
 s export "$WORK/ship.pt" "$WORK/ship.onnx" "${data[@]}" --split 0
 "$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --thresholds "$WORK/thresholds.txt"
 echo "train_s.sh: $OUT"
