@@ -27,6 +27,9 @@ QUIET = 0.1
 # What a clip without a fitting label (a microwave, plates) surely is not.
 ALARMS = {"smoke_alarm", "co_alarm", "glass_breaking", "gun_shot", "crying_baby", "dog_bark", "snoring", "chainsaw", "helicopter"}
 MUSIC = {"instruments", "sms_tools"}
+BEDS = {"speech", "music", "street_music", "children_playing"}
+MORE = dict.fromkeys(("smoke_alarm", "co_alarm", "clock_alarm", "siren", "glass_breaking", "gun_shot", "crying_baby",
+                      "door_wood_knock", "door_bell"), 1.6)   # drawn more often: what must not be missed
 SHARE = {"esc50": 1.2, "us8k": 2, "synth": 0.5, "kitchen20": 0.5}   # of a set in what is drawn, beside its number of clips
 
 
@@ -86,7 +89,9 @@ class Data:
         self.y, self.known = (torch.from_numpy(np.array(p)) for p in zip(*[words.target(r) for r in self.rows]))
         self.steady = torch.tensor([s in STEADY for s in self.slug])
         self.room_share = 0.4                              # of the clips that are heard in another room
+        self.pair_share = 0.5                              # of the clips that are heard with a second one
         self.split(SPLITS[split])
+        self.beds = np.array([i for i in self.train if self.slug[i] in BEDS or self.rows[i]["dataset"] == "kitchen20"])
         self.taught(teacher)
 
     @staticmethod
@@ -154,8 +159,8 @@ class Data:
         total = collections.Counter()
         for s, w in zip(names, own):
             total[s] += w
-        p = np.array([w / total[s] * count[s] ** 0.4 * SHARE.get(s[0], 1) * (8 if s == ("synth", "background") else 1)
-                      for s, w in zip(names, own)])
+        p = np.array([w / total[s] * count[s] ** 0.4 * SHARE.get(s[0], 1) * MORE.get(s[1], 1)
+                      * (8 if s == ("synth", "background") else 1) for s, w in zip(names, own)])
         while True:
             yield from rng.choice(self.train, 4096, p=p / p.sum())
 
@@ -177,16 +182,17 @@ class Data:
     def bag(self, idx, k, rng):
         """(input, wanted, counting, teacher's scores and embedding, trust in them) for k windows of each clip.
 
-        The first third get a second sound, 0 to 20 dB below; both count where they are near each other."""
+        `pair_share` of the clips get a second sound, 0 to 20 dB below, half of them speech, music or a kitchen; both count
+        where they are near each other."""
         e, y, known = self.crop(idx, k, rng), self.y[idx].clone(), self.known[idx].clone()
         score, emb, trust = self.score[idx].clone(), self.emb[idx].clone(), self.has_teacher[idx].clone()
-        n = len(idx) // 3
-        other = rng.choice(self.train, n)
+        n = int(self.pair_share * len(idx))
+        other = np.where(rng.random(n) < 0.5, rng.choice(self.beds, n), rng.choice(self.train, n))
         f, below = self.crop(other, k, rng), torch.rand(n, 1) * 20
         level = lambda t: t.view(n, -1).mean(1, keepdim=True) + 1e-6
         scale = level(e[:n * k]) / level(f) * 10 ** (-below / 20)
         e[:n * k] += f * scale.repeat_interleave(k, 0)[..., None]
-        yo, heard = self.y[other], (below < 10).float()
+        yo, heard = self.y[other], (below < 8).float()
         at = self.vocab.index("background")
         both_background = y[:n, at] * yo[:, at]
         known[:n] = torch.maximum(y[:n], known[:n] * self.known[other] * (1 - yo * (1 - heard)))
