@@ -61,7 +61,7 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
 TESTS      := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d $(TESTS:$(BUILD)/tests/%=$(BUILD)/obj/tests/%.d)
 
-.PHONY: all deps run test test-all unit-tests install uninstall sanitize fuzz bench compare format lint clean help FORCE
+.PHONY: all train-s deps run test test-all unit-tests install uninstall sanitize fuzz bench compare format lint clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -181,6 +181,11 @@ fuzz: deps
 	@$(MAKE) $(PARALLEL) CC=clang SAN=fuzz BUILD=$(BUILD)/fuzz $(FUZZ:%=$(BUILD)/fuzz/tests/%)
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_operators $(BUILD)/tests/test_elementwise $(BUILD)/tests/test_quantised
 	@tests/fuzz.sh $(BUILD) $(SECONDS) $(FUZZ)
+
+# Hours: models/train_s.sh says what it does and what it can be told; build/train keeps what it has done.
+train-s: deps all
+	@tests/deps.sh $(COMPARE_PACKAGES) espeak-ng
+	@models/train_s.sh
 
 bench: deps-bench
 	@$(MAKE) $(PARALLEL) all $(BUILD)/tests/bench

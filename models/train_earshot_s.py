@@ -158,7 +158,10 @@ def worker(rank, a):
     if rank == 0:
         print(f"{len(d.train)} to train, {len(d.check)} watched, {len(d.held)} held; from step {step} of {a.steps}",
               f"(the teacher's own head: {d.teacher_right:.3f})" if a.teacher else "", flush=True)
+    parent = os.getppid()
     while step < a.steps:
+        if a.workers > 1 and os.getppid() != parent:           # whoever started the workers was killed
+            raise SystemExit(f"worker {rank}: left alone at step {step}")
         student.train()
         for g in opt.param_groups:
             g["lr"] = a.lr * min(1, (step + 1) / 300) * 0.5 * (1 + math.cos(math.pi * step / a.steps)) + 1e-6
