@@ -6,12 +6,12 @@
 #   TEACHER  folder with mn04_10s.onnx and golden/mn_melbank_128x513.f32       (../shared/models)
 #   WORK     where everything on the way is kept                               (build/train)
 #   OUT      the model                                                         (build/train/earshot-s.onnx)
-#   STEPS    of the net that folds are held out from, and of the one that ships (11000)
+#   STEPS, SECOND  steps of the first and of the second part of training (11000, 8000)
 #   WORKERS  processes that train one net (2)       FOLDS  splits to cross-validate, such as "1 2 3" (none)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data} TEACHER=${TEACHER:-../shared/models} WORK=${WORK:-build/train}
-OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
+OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
 PYTHON=${PYTHON:-/usr/bin/python3} EARSHOT=${EARSHOT:-build/earshot}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # a worker a core: threads of its own would only get in its way
 for need in "$DATA/manifest.csv" "$TEACHER/mn04_10s.onnx" "$EARSHOT"; do
@@ -32,16 +32,20 @@ has "$WORK/synth.npz" || s features "$WORK/synth/manifest.csv" "$WORK/synth.npz"
 has "$WORK/teacher.npz" || "$PYTHON" models/teacher.py "$TEACHER/mn04_10s.onnx" "$TEACHER/golden/mn_melbank_128x513.f32" \
     "$DATA/manifest.csv" "$WORK/teacher.npz" --threads "$WORKERS"
 data=("$WORK/data.npz" "$WORK/rooms.npz" "$WORK/synth.npz")
-taught=(--teacher "$WORK/teacher.npz" --steps "$STEPS" --workers "$WORKERS" --seed "$SEED")
+taught=(--teacher "$WORK/teacher.npz" --workers "$WORKERS" --seed "$SEED")
 
-# --- the twin: never hears the folds that figures, calibration and thresholds come from ---
+# --- twins: never hear the folds that figures, calibration and thresholds come from ---
+# The second part is gentler: nearer to what the model will hear.
+second=(--lr 1.5e-3 --mixup 0.1 --style 0.15 --rooms 0.25)
 for fold in 4 $FOLDS; do
-    s train "$WORK/split$fold.pt" "${data[@]}" "${taught[@]}" --split "$fold"
-    s export "$WORK/split$fold.pt" "$WORK/split$fold.onnx" "${data[@]}" --split "$fold"
-    has "$WORK/split$fold.npz" || s scores "$WORK/split$fold.pt" "$WORK/split$fold.npz" "${data[@]}" --split "$fold"
-    held=$(sed -n "$fold"p <<<$'15\n37\n468\n2' | sed 's/./,&/g; s/^,//')
+    s train "$WORK/first$fold.pt" "${data[@]}" "${taught[@]}" --steps "$STEPS" --split "$fold"
+    s train "$WORK/split$fold.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split "$fold" --init "$WORK/first$fold.pt" \
+        "${second[@]}"
+    s export "$WORK/split$fold.pt" "$WORK/split$fold.onnx" "$WORK/data.npz" --split "$fold"
+    has "$WORK/split$fold.npz" || s scores "$WORK/split$fold.pt" "$WORK/split$fold.npz" "$WORK/data.npz" --split "$fold"
+    held=(15 37 468 2)
     "$EARSHOT" evaluate --model "$WORK/split$fold.onnx" --clips "$DATA/manifest.csv" --where "dataset=esc50,fold=$fold"
-    for f in ${held//,/ }; do
+    for f in $(sed 's/./& /g' <<<"${held[fold - 1]}"); do
         "$EARSHOT" evaluate --model "$WORK/split$fold.onnx" --clips "$DATA/manifest.csv" --where "dataset=us8k,fold=$f"
     done
 done
@@ -52,14 +56,13 @@ has "$WORK/streams/tune/LIST.csv" || models/soundscape.py sets "$WORK/streams" -
     --folds 'esc50:4,us8k:2,smoke_alarm:12345,*:5'
 cat >"$WORK/tune.csv" <<LIST
 audio,annotations
-$(for set in tune tune-beds; do tail -n +2 "$WORK/streams/$set/LIST.csv" | sed "s|^|streams/$set/|; s|,|,streams/$set/|"; done)
+$(for set in tune tune-beds tune-alarms; do tail -n +2 "$WORK/streams/$set/LIST.csv" | sed "s|^|streams/$set/|; s|,|,streams/$set/|"; done)
 LIST
-has "$WORK/thresholds.txt" || "$EARSHOT" evaluate --model "$WORK/twin.onnx" --streams "$WORK/tune.csv" --choose-thresholds 1 \
-    --choose-group alarm=1 --thresholds-out "$WORK/thresholds.txt"
+has "$WORK/thresholds.txt" || "$EARSHOT" evaluate --model "$WORK/twin.onnx" --streams "$WORK/tune.csv" --group alarm \
+    --choose-thresholds 1 --choose-group alarm=1 --thresholds-out "$WORK/thresholds.txt"
 
-# --- what ships: goes on from the twin, with the folds that it had never heard ---
-s train "$WORK/ship.pt" "${data[@]}" "${taught[@]}" --split 0 --init "$WORK/split4.pt" --lr 1.5e-3 \
-    --mixup 0.1 --style 0.15 --rooms 0.25 # gentler towards the end: nearer to what it will hear
-s export "$WORK/ship.pt" "$WORK/ship.onnx" "${data[@]}" --split 0
+# --- what ships: goes on from the first part with the folds that it had not heard there ---
+s train "$WORK/ship.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first4.pt" "${second[@]}"
+s export "$WORK/ship.pt" "$WORK/ship.onnx" "$WORK/data.npz" --split 0
 "$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --thresholds "$WORK/thresholds.txt"
 echo "train_s.sh: $OUT"
