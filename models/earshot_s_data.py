@@ -227,14 +227,14 @@ class Data:
         return x[:, None]
 
     def windows(self, clips):
-        """(input, clip of each): every half second as `classify` cuts, near-silent ones left out unless all are"""
+        """(input, clip of each): every half second as `classify` cuts, those within 15 dB of the loudest, as it pools them"""
         xs, owner = [], []
         for c in clips:
             m = torch.from_numpy(self.mel[self.start[c]:self.start[c + 1]].astype(np.float32))
             m = F.pad(m, (0, 0, 0, -(len(m) - FRAMES) % HOP), value=math.log(OFFSET))
             m = m.unfold(0, FRAMES, HOP).transpose(1, 2)
             level = m.exp().mean((1, 2)) - OFFSET
-            m = m[level >= min(0.003, float(level.max()))]
+            m = m[level >= float(level.max()) * 10 ** (-15 / 20)]
             xs.append(m)
             owner += [c] * len(m)
         return normal(torch.cat(xs))[:, None], np.array(owner)

@@ -211,9 +211,11 @@ def scores(a):
     d = Data(a.data, None, a.split)
     net, _ = load(a, d)
     z, owner = logits(net, d, d.held)
-    source = [min(freesound_ids(d.rows[i]) or {d.rows[i]["path"]}) for i in owner]
+    clips = np.unique(owner)
+    source = [min(freesound_ids(d.rows[i]) or {d.rows[i]["path"]}) for i in clips]
     _, group = np.unique(source, return_inverse=True)
-    np.savez(a.out, logits=z, wanted=d.y[owner].numpy(), known=d.known[owner].numpy(), group=group, clip=owner)
+    np.savez(a.out, logits=np.array([z[owner == i].mean(0) for i in clips]), wanted=d.y[clips].numpy(),
+             known=d.known[clips].numpy(), group=group)
     print(json.dumps(figures(d, z, owner), indent=1))
 
 
@@ -224,7 +226,7 @@ def export(a):
                       output_names=["scores", "embedding"])
     add_metadata(a.onnx, "logmel", LOGMEL, {
         "window_s": "1.0", "labels": "\n".join(d.vocab), "activation": "sigmoid",
-        "thresholds": "\n".join("0.50" for _ in d.vocab), "accuracy": a.accuracy,
+        "thresholds": "\n".join("0.50" for _ in d.vocab), "pooling": "loud_logit", "accuracy": a.accuracy,
         "data": "ESC-50 (folds 1-4), UrbanSound8K (folds 1-8 in part), Kitchen20, Donate-a-cry, glass, gunshot and snoring "
                 "collections, Barista, Speech Commands, instrument sounds, synthesised by models/synth.py; taught by mn04 (MIT)",
         "licence": "weights: CC BY-NC 4.0, trained in part on CC BY-NC 3.0 audio (ESC-50, UrbanSound8K): not for "
