@@ -15,7 +15,8 @@ ALIKE = {"street_music": {"music", "speech"}, "music": {"street_music"}, "childr
          "speech": {"children_playing", "laughing", "breathing"}, "laughing": {"speech", "children_playing"},
          "thunderstorm": {"rain", "wind"}, "rain": {"thunderstorm", "water_drops", "running_water"}, "snoring": {"breathing"},
          "breathing": {"snoring"}, "church_bells": {"music", "door_bell"}, "fireworks": {"gun_shot"}, "sea_waves": {"wind"},
-         "clock_alarm": {"appliance_beep", "co_alarm", "telephone"}, "appliance_beep": {"clock_alarm"}, "co_alarm": {"clock_alarm", "smoke_alarm"},
+         "clock_alarm": {"appliance_beep", "co_alarm", "telephone"}, "appliance_beep": {"clock_alarm"},
+         "co_alarm": {"clock_alarm", "smoke_alarm"},
          "telephone": {"clock_alarm", "music"}, "door_bell": {"church_bells", "music"},
          "pouring_water": {"running_water", "water_drops"}, "running_water": {"pouring_water", "water_drops", "toilet_flush"},
          "toilet_flush": {"running_water"}, "water_drops": {"running_water", "pouring_water"}, "kettle": {"running_water"}}
