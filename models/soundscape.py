@@ -31,7 +31,8 @@ OTHERS = ("low_battery", "reversing", "blip")       # kinds of synth.py that no 
 PIECE = 5.0                                         # minutes: each file has rooms and a microphone of its own
 LASTING = {"smoke_alarm": 9.0, "co_alarm": 8.0}     # seconds to synthesise; 4 of all else
 # name: split, labels (all, none or names), SNRs, beds, minutes, share of sounds without a label. The order seeds.
-# Sets with the same first six letters are the same streams but for the SNR.
+# Sets with the same first six letters are the same streams but for the SNR. Between smoke alarms there are 5 s and
+# more, so that one is over for the program when the next begins.
 SETS = {"tune": ("tune", "all", "0,5,10,15,20", "speech,music,kitchen,traffic,quiet", 100, 0.08),
         "tune-beds": ("tune", "none", "0", "speech,music,kitchen,traffic,quiet", 100, 0.0),
         "alarms-10db": ("test", ALARMS, "10", "speech,music", 40, 0.0),
@@ -94,7 +95,7 @@ def write_list(path, rows):
 
 
 def make(out, clips, vocabulary, split, wanted, snrs, bed_names, minutes, share_others, seed, piece_minutes=PIECE,
-         gap=5.0, resume=False, places=None):
+         gap=5.0, least=0.5, resume=False, places=None):
     sources, library = sources_of(clips, wanted, vocabulary), beds.library_of(clips)
     out.mkdir(parents=True, exist_ok=True)
     done = {r[0]: r for r in csv.reader(open(out / "LIST.csv"))} if resume and (out / "LIST.csv").exists() else {}
@@ -107,8 +108,8 @@ def make(out, clips, vocabulary, split, wanted, snrs, bed_names, minutes, share_
         if f"{name}.flac" in done:
             rows.append(done[f"{name}.flac"])
             continue
-        spec = Spec(60 * length, bed, [float(s) for s in snrs.split(",")], sources, others, gap,
-                    share_others=share_others)
+        spec = Spec(60 * length, bed, [float(s) for s in snrs.split(",")], sources, others, gap, least,
+                    0.15 if least < 1 else 0.0, share_others)
         x, events, odd, inside, mic = mix(spec, library, split, seed, piece - 1, places)
         write_audio(out / f"{name}.flac", x, FS)
         write_events(out / f"{name}.csv", [(e.onset, e.offset, e.label, e.snr, e.source) for e in events]
@@ -180,7 +181,8 @@ def run(a):
                     load_clips(a.manifest, {"smoke_alarm": ["*"]}, vocabulary)
             minutes = PIECE * math.ceil(minutes * a.scale / PIECE)
             make(a.out / name, clips, vocabulary, split, labels, snrs, bed_names, minutes, others,
-                 [a.seed, series.index(name[:6])], resume=a.resume, places=places)
+                 [a.seed, series.index(name[:6])], PIECE, *((10.0, 5.0) if name.startswith("smoke") else ()),
+                 resume=a.resume, places=places)
             print(f"{a.out / name}: {minutes:g} min", flush=True)
 
 

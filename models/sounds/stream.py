@@ -30,6 +30,7 @@ class Spec:
     sources: dict                      # label: [Clip or function of (rng, fs) that gives samples]
     others: dict = field(default_factory=dict)   # the same for sounds that no label is for
     gap: float = 5.0                   # mean pause between sounds
+    least: float = 0.5                 # the shortest
     overlap: float = 0.15              # share of sounds that begin while another one lasts
     share_others: float = 0.0          # share of sounds drawn from `others`
     microphone: str = ""               # of rooms.MICROPHONES, drawn where empty
@@ -74,7 +75,7 @@ def schedule(rng, spec, taken):
         if len(busy) < 2 and rng.random() < spec.overlap:
             at += max(0.3, rng.uniform(0.2, 0.8) * length)
         else:
-            at = last + max(0.5, rng.exponential(spec.gap))
+            at = last + max(spec.least, rng.exponential(spec.gap))
 
 
 class Place:
