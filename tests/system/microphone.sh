@@ -8,6 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd) root=$(cd "$here/../.." && pwd)
 . "$here/lib.sh"
 EARSHOT=$(realpath "${EARSHOT:-$root/build/earshot}") SOUND=$(realpath "${1:-$root/models/demo.flac}")
 PYTHON=${PYTHON:-python3}
+[ -x "$EARSHOT" ] || die "EARSHOT: no program to run"
 export TZ=UTC; W=$(mktemp -d); export VMIC_DIR=$W/vmic EARSHOT_MODELS=${EARSHOT_MODELS:-$root/models}
 need pulseaudio pulseaudio-utils libasound2-plugins sox python3
 end() { kill "$(cat "$W/pid" 2>/dev/null)" 2>/dev/null; "$here/vmic.sh" stop; wait; rm -rf "$W"; }
