@@ -16,6 +16,7 @@ from recipe import DATA_SETS, LICENCE, add_metadata, freesound_ids
 from smallnet import Clips
 
 HOP_S, QUIET_DB = 1.0, -70                       # windows below it are left out, as `earshot classify` does
+DECAYS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def embeddings(a, clips):
@@ -80,7 +81,7 @@ def chosen_head(a, clips, x, clip):
         w = torch.from_numpy(np.flatnonzero(who[clip.numpy()]))
         return fit(x[w], clips.y[clip[w]], 1 / count[clip[w]].float(), len(clips.labels), decay, a.seed)
 
-    shares = {d: right(trained(clips.train & ~apart, d), x, clips.y, clip, clips.train & apart) for d in (0.03, 0.3, 1.0, 3.0)}
+    shares = {d: right(trained(clips.train & ~apart, d), x, clips.y, clip, clips.train & apart) for d in DECAYS}
     best = max(shares, key=shares.get)
     print("decay: " + ", ".join(f"{d:g} {s:.1%}" for d, s in shares.items()) + f"; {best:g} is taken", flush=True)
     return trained(clips.train, best)

@@ -16,7 +16,7 @@ refused() { # WHAT TEXT: one line that holds TEXT
 }
 
 echo "--- models that ship"
-for model in $(cd "$root/models" && ls | sed -n "s/\(.*-nrdt\).onnx/\1/p"); do
+for model in us8k-nrdt esc50-nrdt; do
     "$EARSHOT" classify --model $model --json --top 0 "$root/tests/data/siren.flac" >out.txt 2>err.txt; rc=$?
     check "$model is found by its name and hears a file" test "$rc" = 0 -a -n "$(grep -o '"siren"' out.txt)"
     check "$model has its card, which names the licence" grep -q "CC BY-NC 4.0" "$root/models/$model.md"
