@@ -14,7 +14,7 @@ python3-onnx, libopenblas0-pthread, and the built program for the features.
 """
 import argparse, csv, json, math, os, pathlib, tempfile, time
 import numpy as np, torch, torch.distributed as dist, torch.nn as nn, torch.nn.functional as F
-from earshot_s_data import BANDS, FRAMES, Data, mix_style
+from earshot_s_data import BANDS, FRAMES, SPLITS, Data, mix_style
 from earshot_s_net import Student
 from recipe import LOGMEL, add_metadata, extract, freesound_ids, read_audio, write_audio
 
@@ -226,9 +226,11 @@ def export(a):
                       output_names=["scores", "embedding"])
     add_metadata(a.onnx, "logmel", LOGMEL, {
         "window_s": "1.0", "labels": "\n".join(d.vocab), "activation": "sigmoid",
-        "thresholds": "\n".join("0.50" for _ in d.vocab), "pooling": "loud_logit", "accuracy": a.accuracy,
-        "data": "ESC-50 (folds 1-4), UrbanSound8K (folds 1-8 in part), Kitchen20, Donate-a-cry, glass, gunshot and snoring "
-                "collections, Barista, Speech Commands, instrument sounds, synthesised by models/synth.py; taught by mn04 (MIT)",
+        "thresholds": "\n".join("0.50" for _ in d.vocab), "pooling": "loud_logit",
+        "held": ",".join(f"{ds}:{f}" for ds, folds in SPLITS[a.split].items() if ds != "*" for f in folds) or "smoke_alarm",
+        "accuracy": a.accuracy,
+        "data": "ESC-50 (folds 1-4), UrbanSound8K (folds 1-8 in part) but for what is held, Kitchen20, Donate-a-cry, glass, "
+                "gunshot and snoring collections, Barista, Speech Commands, instrument sounds, synthesised by models/synth.py; taught by mn04 (MIT)",
         "licence": "weights: CC BY-NC 4.0, trained in part on CC BY-NC 3.0 audio (ESC-50, UrbanSound8K): not for "
                    "commercial use",
         "date": time.strftime("%Y-%m-%d"), "description": "Compact log-mel CNN for 1 s windows, earshot's default"})

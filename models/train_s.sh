@@ -51,18 +51,21 @@ for fold in 4 $FOLDS; do
 done
 
 # --- calibration and thresholds, from the twin ---
-"$PYTHON" models/calibrate.py "$WORK/split4.onnx" "$WORK/split4.npz" -o "$WORK/twin.onnx"
+"$PYTHON" models/calibrate.py "$WORK/split4.onnx" "$WORK/split4.npz" -o "$WORK/twin.onnx" --strength 100
 has "$WORK/streams/tune/LIST.csv" || models/soundscape.py sets "$WORK/streams" --manifest "$DATA/manifest.csv" \
     --folds 'esc50:4,us8k:2,smoke_alarm:12345,*:5'
 cat >"$WORK/tune.csv" <<LIST
 audio,annotations
 $(for set in tune tune-beds tune-alarms; do tail -n +2 "$WORK/streams/$set/LIST.csv" | sed "s|^|streams/$set/|; s|,|,streams/$set/|"; done)
 LIST
-has "$WORK/thresholds.txt" || "$EARSHOT" evaluate --model "$WORK/twin.onnx" --streams "$WORK/tune.csv" --group alarm \
-    --choose-thresholds 1 --choose-group alarm=1 --thresholds-out "$WORK/thresholds.txt"
+# Busier than any house: three false alarms an hour of each label there. Alarms of fire and gas are rather told too often.
+has "$WORK/chosen.txt" || "$EARSHOT" evaluate --model "$WORK/twin.onnx" --streams "$WORK/tune.csv" --choose-thresholds 3 \
+    --thresholds-out "$WORK/chosen.txt"
+awk '$1 == "smoke_alarm" && $2 > 0.7 {$2 = 0.7} $1 == "co_alarm" && $2 > 0.8 {$2 = 0.8} $2 > 0.9 {$2 = 0.9} $2 < 0.35 {$2 = 0.35}
+    {print}' "$WORK/chosen.txt" >"$WORK/thresholds.txt"
 
 # --- what ships: goes on from the first part with the folds that it had not heard there ---
 s train "$WORK/ship.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first4.pt" "${second[@]}"
 s export "$WORK/ship.pt" "$WORK/ship.onnx" "$WORK/data.npz" --split 0
-"$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --thresholds "$WORK/thresholds.txt"
+"$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --strength 100 --thresholds "$WORK/thresholds.txt"
 echo "train_s.sh: $OUT"

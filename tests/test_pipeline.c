@@ -251,9 +251,7 @@ static void demo(void **state)
         if (at == b->recorder.n)
             fail_msg("no %s at %.1f s, in order", label, start_s);
         double heard = (double)e[at].start_position / e[at].device_rate;
-        /* the shipped model is not sure of the rain in its first windows; all else begins where it begins */
-        double late = strcmp(label, "rain") == 0 ? 1.5 : 0.3;
-        if (heard < start_s - 0.1 || heard > start_s + late)
+        if (heard < start_s - 0.1 || heard > start_s + 0.3)
             fail_msg("%s at %.2f s began at %.2f s", label, start_s, heard);
         at++;
     }
