@@ -129,16 +129,23 @@ static void print_snrs(FILE *out, const struct streams_result *r, const bool *me
 static void print_best(FILE *out, const struct streams_result *r, const struct stream_group *g, double budget)
 {
     struct sweep_events events = sweep_events_of(&r->sweep, g->member);
+    struct sweep_point best = {0};
+    size_t at = r->sweep.n_thresholds;
 
+    if (events.all == 0)
+        return;
     for (size_t k = 0; k < r->sweep.n_thresholds; k++) {
         struct sweep_point p = sweep_pool(&r->sweep, k, g->member);
-        if (p.false_alarms > budget * r->sweep.hours + 1e-6)
+        if (p.false_alarms > budget * r->sweep.hours + 1e-6 || (at < r->sweep.n_thresholds && p.heard <= best.heard))
             continue;
-        fprintf(out, "  with one threshold of %.3g for all of them %.1f %% are heard, at %.2f false alarms an hour\n",
-                r->sweep.thresholds[k], 100 * share(p.heard, events.all), stream_per_hour(r, p.false_alarms));
-        return;
+        at = k;
+        best = p;
     }
-    fprintf(out, "  no threshold for all of them keeps to %g false alarms an hour\n", budget);
+    if (at < r->sweep.n_thresholds)
+        fprintf(out, "  with one threshold of %.3g for all of them %.1f %% are heard, at %.2f false alarms an hour\n",
+                r->sweep.thresholds[at], 100 * share(best.heard, events.all), stream_per_hour(r, best.false_alarms));
+    else
+        fprintf(out, "  no threshold for all of them keeps to %g false alarms an hour\n", budget);
 }
 
 static void print_groups(FILE *out, const struct streams_result *r)

@@ -66,10 +66,14 @@ static int ready_feature(struct feature_job *job, size_t samples, struct err *er
 {
     if (job->f && samples <= job->max_samples)
         return 0;
+    size_t room = job->window ? samples : samples + samples / 2;
+    struct feature *f = feature_new(job->feature, job->params, job->n_params, room, err);
+    if (!f)
+        return -1; /* the one there is serves the files to come */
     feature_free(job->f);
-    job->max_samples = job->window ? samples : samples + samples / 2;
-    job->f = feature_new(job->feature, job->params, job->n_params, job->max_samples, err);
-    return job->f ? 0 : -1;
+    job->f = f;
+    job->max_samples = room;
+    return 0;
 }
 
 /* What the array is made of: of a window its matrix, or the model's values; of a whole file each row. */

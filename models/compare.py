@@ -197,7 +197,7 @@ def table(rows, folder):
     line = lambda row: "| " + " | ".join(t.ljust(w) if i < 2 else t.rjust(w) for i, (t, w) in enumerate(zip(row, width))) + " |"
     rule = "|" + "|".join("-" * (w + 1) + ("-" if i < 2 else ":") for i, w in enumerate(width)) + "|"
     return "\n".join([line(head), rule] + [line(b) for b in body]) + "\n" + f"""
-Right by the highest mean score over a clip's windows, among the labels that the data set has, with a 95 % Wilson interval; through
+Right by the best label of the whole clip, of those that the data set has, as `earshot classify` gives it, with a 95 % Wilson interval; through
 `earshot evaluate`. *: trained on clips of this fold, or nobody knows: not to be compared with figures without it. ms a window: CPU
 time of features and network, one core of this machine; network alone: the best of {RUNS} runs; MB: the file.
 """

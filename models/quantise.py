@@ -40,7 +40,8 @@ def run_node(node, x):
     if op == "Clip":
         low, high = (x[i] if len(x) > i and x[i] is not None else None for i in (1, 2))
         return x[0].clamp(low, high) if low is not None or high is not None else x[0]
-    simple = {"Relu": lambda: x[0].relu(), "Add": lambda: x[0] + x[1], "Sigmoid": lambda: x[0].sigmoid(),
+    simple = {"Relu": lambda: x[0].relu(), "Add": lambda: x[0] + x[1], "Mul": lambda: x[0] * x[1],
+              "Sigmoid": lambda: x[0].sigmoid(),
               "Flatten": lambda: x[0].flatten(1), "Identity": lambda: x[0], "Cast": lambda: x[0].float(),
               "GlobalAveragePool": lambda: x[0].mean((2, 3), keepdim=True)}
     if op not in simple:

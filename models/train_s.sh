@@ -3,18 +3,18 @@
 # file is there: what was interrupted goes on. Takes hours on two cores.
 #
 #   DATA     labelled audio with manifest.csv: path,dataset,label,fold         (../shared/data)
-#   TEACHER  folder with mn04_10s.onnx and golden/mn_melbank_128x513.f32       (../shared/models)
+#   TEACHER  mn04 as import_efficientat.py writes it, or mn04_10s.onnx         (../shared/models/mn04_10s.onnx)
 #   WORK     where everything on the way is kept                               (build/train)
 #   OUT      the model                                                         (build/train/earshot-s.onnx)
 #   STEPS, SECOND  steps of the first and of the second part of training (11000, 8000)
 #   WORKERS  processes that train one net (2)       FOLDS  splits to cross-validate, such as "1 2 3" (none)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-DATA=${DATA:-../shared/data} TEACHER=${TEACHER:-../shared/models} WORK=${WORK:-build/train}
+DATA=${DATA:-../shared/data} TEACHER=${TEACHER:-../shared/models/mn04_10s.onnx} WORK=${WORK:-build/train}
 OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
 PYTHON=${PYTHON:-/usr/bin/python3} EARSHOT=${EARSHOT:-build/earshot}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # a worker a core: threads of its own would only get in its way
-for need in "$DATA/manifest.csv" "$TEACHER/mn04_10s.onnx" "$EARSHOT"; do
+for need in "$DATA/manifest.csv" "$TEACHER" "$EARSHOT"; do
     [ -e "$need" ] || {
         echo "train_s.sh: $need is not there; set DATA, TEACHER, EARSHOT" >&2
         exit 2
@@ -29,8 +29,7 @@ has "$WORK/synth/manifest.csv" || models/synth.py train "$WORK/synth"
 has "$WORK/data.npz" || s features "$DATA/manifest.csv" "$WORK/data.npz" --earshot "$EARSHOT"
 has "$WORK/rooms.npz" || s rooms "$DATA/manifest.csv" "$WORK/rooms.npz" --earshot "$EARSHOT"
 has "$WORK/synth.npz" || s features "$WORK/synth/manifest.csv" "$WORK/synth.npz" --earshot "$EARSHOT"
-has "$WORK/teacher.npz" || "$PYTHON" models/teacher.py "$TEACHER/mn04_10s.onnx" "$TEACHER/golden/mn_melbank_128x513.f32" \
-    "$DATA/manifest.csv" "$WORK/teacher.npz" --threads "$WORKERS"
+has "$WORK/teacher.npz" || "$PYTHON" models/teacher.py "$TEACHER" "$DATA/manifest.csv" "$WORK/teacher.npz" --threads "$WORKERS"
 data=("$WORK/data.npz" "$WORK/rooms.npz" "$WORK/synth.npz")
 taught=(--teacher "$WORK/teacher.npz" --workers "$WORKERS" --seed "$SEED")
 

@@ -260,7 +260,7 @@ static double chosen(const struct sweep *s, unsigned label, double budget, doubl
     return k < s->n_thresholds ? s->thresholds[k] : -1;
 }
 
-static void the_lowest_threshold_within_the_budget(void **state)
+static void what_hears_the_most_within_the_budget(void **state)
 {
     struct sweep s;
     (void)state;
@@ -272,7 +272,10 @@ static void the_lowest_threshold_within_the_budget(void **state)
     assert_float_equal(chosen(&s, DOG, 0, 0.05), 0.71, 1e-6);
     assert_float_equal(chosen(&s, DOG, 0.9, 0.05), 0.05, 1e-6);
     assert_float_equal(chosen(&s, DOG, 0.9, 0.2), 0.2, 1e-6);
-    assert_float_equal(chosen(&s, RAIN, 0, 0.01), 0.01, 1e-6); /* never told */
+    assert_float_equal(chosen(&s, RAIN, 0, 0.01), 0.01, 1e-6);         /* never told */
+    fill(&s, DOG, (struct stairs[]){{0.7, 2, 5}, {0.4, 0, 1}}, 2, 10); /* below 0.4 it is on all the time: one start */
+    assert_float_equal(chosen(&s, DOG, 0.2, 0.05), 0.41, 1e-6);
+    assert_float_equal(chosen(&s, DOG, 0, 0.05), 0.71, 1e-6);
     fill(&s, ALARM, (struct stairs[]){{1, 3, 10}}, 1, 10);
     assert_float_equal(chosen(&s, ALARM, 0.2, 0.05), -1, 1e-6);
     sweep_free(&s);
@@ -339,7 +342,7 @@ int main(void)
         cmocka_unit_test_setup(many_ratios_are_taken_in_steps_of_5_db, fresh_snrs),
         cmocka_unit_test(thresholds_rise),
         cmocka_unit_test_setup(a_stream_adds_to_the_sweep, fresh_snrs),
-        cmocka_unit_test(the_lowest_threshold_within_the_budget),
+        cmocka_unit_test(what_hears_the_most_within_the_budget),
         cmocka_unit_test(a_group_spends_its_budget_where_it_hears_the_most),
         cmocka_unit_test(where_thresholds_are_alike_the_middle_is_taken),
     };

@@ -200,7 +200,7 @@ static void test_pools(void **state)
 static void test_float(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         struct build *b = build_new(13);
         int64_t d[4], w[4] = {3, 0, 3, 3}, three[1] = {3};
         float step = i == 3 ? 1e-9f : 0.0213f;
@@ -218,9 +218,11 @@ static void test_float(void **state)
                 weights(b, "w", 4, w);
             else
                 small_weights(b, "w", 4, w, three[0], 0);
-            build_node(b, "Conv", "x.d,w", "y");
+            build_node(b, "Conv", "x.d,w", i == 4 ? "sum" : "y");
+            if (i == 4) /* the clamp and the zero point leave one number of the output */
+                build_node(b, "Relu", "sum", "y");
         }
-        pair(b, "y", step, 0, S8);
+        pair(b, "y", step, i == 4 ? 127 : 0, S8);
         build_output(b, "y.d");
         if (i == 1)
             build_output(b, "other");
@@ -228,26 +230,29 @@ static void test_float(void **state)
     }
 }
 
-/* Float weights that the graph quantises itself, as after training for 8 bits */
+/* Float weights that the graph quantises itself, as after training for 8 bits. With the small scales some end at -128: not a weight
+ * that XNNPACK's sums of pairs can take on every processor, so that layer stays in float. */
 static void test_constants(void **state)
 {
     (void)state;
-    struct build *b = build_new(13);
-    int64_t d[4] = {1, 3, 8, 8}, w[4] = {4, 3, 3, 3}, four[1] = {4};
-    const float scale[4] = {0.0157f, 0.0113f, 0.0197f, 0.0311f};
-    const int8_t zeros[4] = {0};
+    for (int small = 0; small < 2; small++) {
+        struct build *b = build_new(13);
+        int64_t d[4] = {1, 3, 8, 8}, w[4] = {4, 3, 3, 3}, four[1] = {4};
+        const float wide[4] = {0.0457f, 0.0413f, 0.0497f, 0.0611f}, narrow[4] = {0.0057f, 0.0013f, 0.0097f, 0.0011f};
+        const int8_t zeros[4] = {0};
 
-    build_input(b, "x", 4, d);
-    pair(b, "x", IN_STEP, 0, S8);
-    weights(b, "w", 4, w);
-    build_floats(b, "ws", 1, four, scale);
-    constant(b, "wz", 1, four, S8, zeros, 4);
-    build_int(b, build_node(b, "QuantizeLinear", "w,ws,wz", "wq"), "axis", 0);
-    build_int(b, build_node(b, "DequantizeLinear", "wq,ws,wz", "wd"), "axis", 0);
-    build_node(b, "Conv", "x.d,wd", "y");
-    pair(b, "y", 0.2037f, 0, S8);
-    build_output(b, "y.d");
-    check_steps(b, 0.2037f, "int8 conv");
+        build_input(b, "x", 4, d);
+        pair(b, "x", IN_STEP, 0, S8);
+        weights(b, "w", 4, w);
+        build_floats(b, "ws", 1, four, small ? narrow : wide);
+        constant(b, "wz", 1, four, S8, zeros, 4);
+        build_int(b, build_node(b, "QuantizeLinear", "w,ws,wz", "wq"), "axis", 0);
+        build_int(b, build_node(b, "DequantizeLinear", "wq,ws,wz", "wd"), "axis", 0);
+        build_node(b, "Conv", "x.d,wd", "y");
+        pair(b, "y", 0.2037f, 0, S8);
+        build_output(b, "y.d");
+        check_steps(b, 0.2037f, small ? "conv" : "int8 conv");
+    }
 }
 
 /* x -> QuantizeLinear -> q -> DequantizeLinear -> y -> Relu -> r, and what is wrong with it */

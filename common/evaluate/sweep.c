@@ -119,11 +119,14 @@ size_t sweep_choose(const struct sweep *s, size_t label, double budget_per_h, do
     size_t chosen = s->n_thresholds;
 
     for (size_t k = s->n_thresholds; k-- > 0;) {
+        const struct sweep_point *p = sweep_at(s, k, label);
         if (s->thresholds[k] < lowest && chosen < s->n_thresholds)
             break;
-        if (sweep_at(s, k, label)->false_alarms > budget_per_h * s->hours + MATCH_SLACK_S)
+        if (p->false_alarms > budget_per_h * s->hours + MATCH_SLACK_S)
             break;
-        chosen = k;
+        /* So low that a class is on all the time, nothing of it begins any more: neither false alarms nor what should be heard. */
+        if (chosen == s->n_thresholds || p->heard >= sweep_at(s, chosen, label)->heard)
+            chosen = k;
     }
     return chosen;
 }

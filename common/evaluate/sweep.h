@@ -42,8 +42,8 @@ const struct sweep_point *sweep_at(const struct sweep *s, size_t threshold, size
 struct sweep_point sweep_pool(const struct sweep *s, size_t threshold, const bool *member);
 struct sweep_events sweep_events_of(const struct sweep *s, const bool *member);
 
-/* The lowest threshold, and none under `lowest`, from which on upwards the class has at most budget false alarms an hour (no
- * threshold above it has more). n_thresholds: not even the highest has. */
+/* Of the thresholds, none under `lowest`, from which on upwards the class has at most budget false alarms an hour (no threshold above
+ * has more), the one that hears the most; the lowest of such. n_thresholds: not even the highest keeps the budget. */
 size_t sweep_choose(const struct sweep *s, size_t label, double budget_per_h, double lowest);
 
 /* Thresholds for a budget that the classes in member share: chosen[label] is set for each of them. From the highest on, the class

@@ -103,6 +103,8 @@ static int constant_quantize(struct plan *p, const struct graph_node *node, cons
 
     if (!x->tensor->f)
         return node_err(node, err, "its constant input must hold floats");
+    if (s->type != GRAPH_INT8 && s->type != GRAPH_UINT8)
+        return node_err(node, err, "its zero point has data type %d; int8 (3) or uint8 (2) is needed", (int)s->type);
     q = make(p, node, x, s->n, &made, err);
     if (!q)
         return -1;
@@ -192,6 +194,7 @@ int op_quantize(struct plan *p, const struct graph_node *node, struct err *err)
     if (!to)
         return -1;
     to->int8 = true;
+    to->uint8 = s.type == GRAPH_UINT8;
     to->scale = scale;
     to->zero = zero;
     return 0;
@@ -215,6 +218,8 @@ int op_dequantize(struct plan *p, const struct graph_node *node, struct err *err
     from = &p->stores[x.store];
     if (!from->int8)
         return node_err(node, err, "its input does not come from a QuantizeLinear");
+    if (!op_has(node, 2)) /* 0 of whatever its input is */
+        s.type = from->uint8 ? GRAPH_UINT8 : GRAPH_INT8;
     if (one_step(node, &s, &scale, &zero, err) != 0)
         return -1;
     if (scale != from->scale || zero != from->zero)

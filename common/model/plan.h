@@ -44,6 +44,7 @@ struct store {
     bool input, output; /* fed, read from outside */
     bool used;          /* some layer reads or writes it */
     bool int8;          /* (number - zero) * scale; else float */
+    bool uint8;         /* the file's numbers are uint8: 128 more than the store's */
     float scale;
     int32_t zero;
     uint32_t *gather; /* input: element i in memory is element gather[i] of what is fed; NULL: the same order. Owned */

@@ -78,6 +78,27 @@ static bool scales_fit(const struct plan *p, const struct layer *l, const size_t
     return true;
 }
 
+/* A clamp must leave more than one number of the output: XNNPACK refuses to build anything else. */
+static bool clamp_fits(const struct layer *l, const struct store *out)
+{
+    float low = fmaxf(-128, rintf(l->min / out->scale) + (float)out->zero);
+    float high = fminf(127, rintf(l->max / out->scale) + (float)out->zero);
+
+    return low < high;
+}
+
+/* Products of two -128 may overflow in XNNPACK's sums of pairs: such weights, which no quantiser makes by itself, stay floats. */
+static bool weights_fit(const struct layer *l)
+{
+    size_t out = l->w_scale ? outputs(l) : 0, area = l->op == LAYER_DENSE ? 1 : (size_t)l->kernel[0] * l->kernel[1];
+    size_t n = out * area * l->group_in;
+
+    for (size_t i = 0; i < n; i++)
+        if (rintf(l->w[i] / l->w_scale[l->op == LAYER_DEPTHWISE ? i % out : i / (n / out)]) < -127)
+            return false;
+    return true;
+}
+
 /* The weights were 8-bit numbers times the scale: these come back exactly. */
 static int weights(struct layer *l, float in_scale, struct err *err)
 {
@@ -109,7 +130,9 @@ static int lower(struct plan *p, const struct readers *r, struct layer *l, struc
     struct layer *quantise = only_reader(p, r, clamp ? clamp : l, LAYER_QUANTIZE);
     size_t in[2] = {source(p, l->in[0]), source(p, l->in[1])};
 
-    if (!quantise || in[0] == GRAPH_ABSENT || in[1] == GRAPH_ABSENT || !scales_fit(p, l, in, &p->stores[quantise->out]))
+    if (!quantise || in[0] == GRAPH_ABSENT || in[1] == GRAPH_ABSENT ||
+        !scales_fit(p, l, in, &p->stores[quantise->out]) || !clamp_fits(clamp ? clamp : l, &p->stores[quantise->out]) ||
+        !weights_fit(l))
         return 0;
     if (l->w_scale && weights(l, p->stores[in[0]].scale, err) != 0)
         return -1;

@@ -106,6 +106,21 @@ PY
 calibrate plain.onnx good.csv
 check "reads what evaluate --scores writes" grep -q "^200 rows of 200 recordings" out.txt
 
+echo "--- in 8 bits"
+if "$PYTHON" -c 'import torch' 2>/dev/null; then
+    { echo path,dataset,label,fold; for f in "$root"/tests/data/*_16k.flac "$root"/tests/data/[c-t]*.flac; do echo "$f,mine,x,1"; done; } >own.csv
+    check "quantise.py turns the default model into one of 8 bits" timeout 300 "$PYTHON" "$root/models/quantise.py" \
+        "$root/models/earshot-s.onnx" int8.onnx own.csv --earshot "$EARSHOT"
+    check "a file of less than half the size" test "$(stat -c %s int8.onnx)" -lt $(($(stat -c %s "$root/models/earshot-s.onnx") / 2))
+    for f in siren knock rain; do
+        check "that hears $f.flac as the other does" test \
+            "$("$EARSHOT" classify --json --model int8.onnx "$root/tests/data/$f.flac" | grep -o '"label":"[a-z_]*"' | head -1)" = \
+            "$("$EARSHOT" classify --json "$root/tests/data/$f.flac" | grep -o '"label":"[a-z_]*"' | head -1)"
+    done
+else
+    skip "8 bits: python3-torch is not installed"
+fi
+
 echo "--- refusals"
 calibrate softmax.onnx said.npz -o out.onnx;          refused "softmax" "only sigmoid is calibrated"
 calibrate nothing.onnx said.npz -o out.onnx;          refused "no such model" nothing.onnx

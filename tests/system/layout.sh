@@ -18,4 +18,6 @@ if git rev-parse --git-dir >/dev/null 2>&1; then
 fi
 check "every header is guarded" bash -c 'for h in $(find common daemon -name "*.h"); do grep -q "#ifndef EARSHOT_" $h || { echo $h; exit 1; }; done'
 check "test scripts parse" bash -c 'for s in tests/*.sh tests/system/*.sh .ci/run; do bash -n $s || exit 1; done'
+check "recipes that begin with #! can be run" bash -c 'for s in models/*.py models/*.sh; do
+    [ "$(head -c 2 $s)" != "#!" ] || [ -x $s ] || { echo $s; exit 1; }; done'
 summary
