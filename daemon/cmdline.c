@@ -51,13 +51,17 @@ static const char INPUT_HELP[] = "Short for options:\n"
 
 int cmd_fail(int code, const char *name, const char *fmt, ...)
 {
+    char text[4096];
     va_list ap;
+
     fflush(stdout);
-    fprintf(stderr, "earshot %s: ", name);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    for (char *c = text; *c; c++) /* what a file holds must not steer the terminal */
+        if (((unsigned char)*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+            *c = '?';
+    fprintf(stderr, "earshot %s: %s\n", name, text);
     return code;
 }
 

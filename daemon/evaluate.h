@@ -20,4 +20,8 @@ struct evaluate {
  * caller's to free; *failed where there is no memory. */
 char *evaluate_path(const struct evaluate *e, const char *given, const char *name, bool *failed);
 
+/* The thresholds at which the decision stage opens, [m->n_labels], those of the configuration among them. The caller's to free; NULL
+ * with *code (of the command) where that cannot be, which has been said then. */
+float *evaluate_thresholds(const struct evaluate *e, const struct model_info *m, int *code);
+
 #endif

@@ -245,7 +245,13 @@ static int reject(struct clips *c)
 
     if (!c->what->strangers)
         return EXIT_GOOD;
-    if (rejection_of(&set, c->hearing.model->thresholds, &c->rejection) < 0)
+    int code = EXIT_GOOD;
+    float *thresholds = evaluate_thresholds(c->common, c->hearing.model, &code);
+    if (!thresholds)
+        return code;
+    int rc = rejection_of(&set, thresholds, &c->rejection);
+    free(thresholds);
+    if (rc < 0)
         return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
     c->rejects = true;
     bool *drop = c->hearing.heard; /* has served */

@@ -32,26 +32,6 @@ static int no_memory(void)
     return cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
 }
 
-/* The opening thresholds that the decision stage works with. */
-static int take_thresholds(struct evaluation *v)
-{
-    const struct decision_params *p = &v->common->params.decision;
-    const struct model_info *m = v->result.model;
-    struct err err;
-
-    v->thresholds = calloc(m->n_labels, sizeof *v->thresholds);
-    if (!v->thresholds)
-        return no_memory();
-    for (size_t i = 0; i < m->n_labels; i++) {
-        struct policy policy;
-        if (policy_make(&policy, m->labels[i], m->thresholds[i], p, false, &err) < 0)
-            return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
-        v->thresholds[i] = policy.threshold;
-    }
-    v->result.thresholds = v->thresholds;
-    return EXIT_GOOD;
-}
-
 static int load_model(struct evaluation *v)
 {
     struct err err;
@@ -66,7 +46,9 @@ static int load_model(struct evaluation *v)
             return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
     }
     v->result.model = recorder_model(v->recorders[0]);
-    int code = take_thresholds(v);
+    int code = EXIT_GOOD;
+    v->thresholds = evaluate_thresholds(v->common, v->result.model, &code);
+    v->result.thresholds = v->thresholds;
     return code == EXIT_GOOD ? stream_labels_read(&v->result) : code;
 }
 

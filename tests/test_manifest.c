@@ -186,8 +186,8 @@ static void conditions_that_cannot_be(void **state)
     assert_non_null(strstr(LEFT(NULL, "datset=esc50"),
                            "no column datset; there are path, label, dataset, fold (did you mean "
                            "dataset?)"));
-    assert_non_null(strstr(LEFT(NULL, "fold=3"), "none of its 5 clips is left"));
-    assert_non_null(strstr(left(NULL, 0, "7"), "none of its 5 clips is left"));
+    assert_non_null(strstr(LEFT(NULL, "fold=3"), "--where fold=3: it holds for no clip of"));
+    assert_non_null(strstr(left(NULL, 0, "7"), "has no clip of fold '7'"));
 }
 
 static const char *const labels[] = {"clock_alarm", "dog_bark", "engine_idling", "mouse_click"};

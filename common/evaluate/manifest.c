@@ -228,15 +228,48 @@ void manifest_free(struct manifest *m)
 
 /* --- conditions --- */
 
-/* Does `value` stand in the list "1,3"? */
+/* The entry of a list such as "1, 3" that begins at *at, without blanks around it; *at: the next one's begin, NULL at the end. */
+static const char *entry(const char **at, size_t *n)
+{
+    const char *text = *at + strspn(*at, " \t");
+    size_t all = strcspn(text, ",");
+
+    *at = text[all] ? text + all + 1 : NULL;
+    while (all > 0 && (text[all - 1] == ' ' || text[all - 1] == '\t'))
+        all--;
+    *n = all;
+    return text;
+}
+
+static bool is_entry(const char *text, size_t n, const char *value)
+{
+    return strlen(value) == n && strncmp(text, value, n) == 0;
+}
+
+/* Does `value` stand in the list? */
 static bool in_list(const char *list, const char *value)
 {
-    size_t n = strlen(value);
-
-    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-        if (strcspn(at, ",") == n && strncmp(at, value, n) == 0)
+    for (const char *at = list; at;) {
+        size_t n;
+        const char *text = entry(&at, &n);
+        if (is_entry(text, n, value))
             return true;
+    }
     return false;
+}
+
+/* A fold that no clip is of, most likely a slip, would be missed in silence. */
+static int folds_are_there(const struct manifest *m, const char *folds, struct err *err)
+{
+    for (const char *at = folds; at;) {
+        size_t n, i = 0;
+        const char *text = entry(&at, &n);
+        while (i < m->n && !is_entry(text, n, m->clips[i].fold))
+            i++;
+        if (i == m->n)
+            return err_set(err, "--folds: %s has no clip of fold '%.*s'", m->path, (int)(n < 60 ? n : 60), text);
+    }
+    return 0;
 }
 
 /* One "column=value" of a text; *rest: behind it, NULL at the end. Checks only where clip is NULL. 1, 0: it holds or not; -1 */
@@ -284,6 +317,15 @@ long manifest_filter(struct manifest *m, const char *const *where, size_t n_wher
             return -1;
     if (folds && find_column(m, "fold") < 0)
         return no_column(m, "--folds", "fold", "", err);
+    if (folds && folds_are_there(m, folds, err) < 0)
+        return -1;
+    for (size_t w = 0; w < n_where; w++) {
+        size_t i = 0;
+        while (i < m->n && all_hold(m, where[w], &m->clips[i], err) != 1)
+            i++;
+        if (i == m->n)
+            return err_set(err, "--where %.200s: it holds for no clip of %s", where[w], m->path);
+    }
     for (size_t i = 0; i < m->n; i++) {
         struct clip *c = &m->clips[i];
         bool holds = n_where == 0;

@@ -103,7 +103,13 @@ run --clips all.csv --json --where dataset=one,fold=1 --where dataset=two,fold=2
 run --clips all.csv --json --where label=siren;             check "--where label=siren" py "r['clips'] == 1"
 fails "a column that is not there" 2 "no column datset; there are path, label, dataset, fold, licence (did you mean dataset?)" --clips all.csv --where datset=one
 fails "a condition that is none" 2 "--where dataset: column=value is needed" --clips all.csv --where dataset
-fails "a fold that is not there" 2 "none of its 10 clips is left" --clips all.csv --folds 9
+fails "a fold that is not there" 2 "--folds: all.csv has no clip of fold '9'" --clips all.csv --folds 9
+fails "one of them is not there" 2 "no clip of fold '77'" --clips all.csv --folds "1, 77"
+fails "a condition that holds for none" 2 "--where fold=99: it holds for no clip of all.csv" --clips all.csv --where fold=1 --where fold=99
+fails "nothing left by both" 2 "none of its 10 clips is left" --clips all.csv --where label=siren --folds 1
+run --clips all.csv --json --folds "1, 2"; check "blanks in a list" py "r['clips'] == 10"
+printf 'pa\033[31mth,label\nx,y\n' >escape.csv
+fails "a header that would colour the terminal" 1 "pa?[31mth" --clips escape.csv
 
 echo "--- labels"
 sed -e 's/,siren,/,sirene,/' -e 's/,rain,/,xylophone,/' all.csv >names.csv
@@ -127,6 +133,8 @@ printf 'path,label\nsounds/siren.flac,xylophone\n' >none.csv
 fails "no label known at all" 1 "none.csv: earshot-s has the label of no clip" --clips none.csv --skip-unknown
 
 echo "--- sounds that it should not know"
+run --clips names.csv --unknown-label sirene,xylophone --json --class.siren.threshold=1 --class.rain.threshold=1
+check "thresholds of the configuration count" py "'siren' not in r['rejection']['named'] and 'rain' not in r['rejection']['named']"
 run --clips names.csv --unknown-label sirene,xylophone --json
 check "they count in nothing but the rejection" py "$rc == 0 and r['clips'] == 8 and r['accuracy']['right'] == 8 and r['left_out']['unknown_label'] == 0"
 check "both kinds are judged" py "r['rejection']['known_right']['clips'] == 8 and r['rejection']['unknown_named']['clips'] == 2"
