@@ -5,7 +5,6 @@
 #include "daemon/evaluate_clips.h"
 #include "daemon/evaluate_stream.h"
 #include "daemon/pipeline.h"
-#include "model/policy.h"
 
 #include <errno.h>
 #include <math.h>
@@ -82,39 +81,6 @@ static const struct arg_flag flags[] = {
     [FLAG_VERBOSE] = {"verbose", 'v', NULL},
     {0},
 };
-
-char *evaluate_path(const struct evaluate *e, const char *given, const char *name, bool *failed)
-{
-    char *path = NULL;
-
-    if (given)
-        path = strdup(given);
-    else if (!e->out)
-        return NULL;
-    else if (asprintf(&path, "%s/%s", e->out, name) < 0)
-        path = NULL;
-    *failed |= !path;
-    return path;
-}
-
-float *evaluate_thresholds(const struct evaluate *e, const struct model_info *m, int *code)
-{
-    float *thresholds = malloc((m->n_labels + 1) * sizeof *thresholds);
-    struct err err;
-
-    if (!thresholds)
-        *code = cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
-    for (size_t i = 0; thresholds && i < m->n_labels; i++) {
-        struct policy policy;
-        if (policy_make(&policy, m->labels[i], m->thresholds[i], &e->params.decision, false, &err) < 0) {
-            *code = cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
-            free(thresholds);
-            return NULL;
-        }
-        thresholds[i] = policy.threshold;
-    }
-    return thresholds;
-}
 
 /* A flag that may stand once. */
 static int set_once(const struct args *a, const char **out)

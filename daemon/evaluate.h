@@ -2,6 +2,7 @@
 #ifndef EARSHOT_EVALUATE_H
 #define EARSHOT_EVALUATE_H
 
+#include "base/outfile.h"
 #include "daemon/classify.h"
 #include "daemon/cmd.h"
 
@@ -16,9 +17,10 @@ struct evaluate {
     const char *out;               /* --out: folder, there and writable, for all files that nothing else names; NULL */
 };
 
-/* Where a file is to be written: `given` (a flag's value) where not NULL, else `name` in --out, else NULL: not at all. The
- * caller's to free; *failed where there is no memory. */
-char *evaluate_path(const struct evaluate *e, const char *given, const char *name, bool *failed);
+/* Opens a file to be written: `given` (a flag's value) where not NULL, else `name` in --out; where neither is wanted *o stays as it
+ * is. EXIT_GOOD, or the command's exit code, which has been explained then. */
+int evaluate_open(const struct evaluate *e, struct outfile *o, const char *given, const char *name);
+int evaluate_finish(struct outfile *o); /* outfile_finish; -1: it failed, which has been said */
 
 /* The thresholds at which the decision stage opens, [m->n_labels], those of the configuration among them. The caller's to free; NULL
  * with *code (of the command) where that cannot be, which has been said then. */

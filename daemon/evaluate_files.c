@@ -3,34 +3,18 @@
 #include "base/csv.h"
 #include "evaluate/picture.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static int open_one(struct outfile *o, const struct evaluate *e, const char *given, const char *name)
-{
-    bool failed = false;
-    char *path = evaluate_path(e, given, name, &failed);
-    struct err err;
-    int code = EXIT_GOOD;
-
-    if (failed)
-        code = cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
-    else if (path && outfile_open(o, path, &err) < 0)
-        code = cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
-    free(path);
-    return code;
-}
 
 int evaluate_files_open(struct evaluate_files *f, const struct evaluate *e, const struct evaluate_clips *what)
 {
-    int code = open_one(&f->scores, e, what->scores, "scores.csv");
+    int code = evaluate_open(e, &f->scores, what->scores, "scores.csv");
 
     if (code == EXIT_GOOD)
-        code = open_one(&f->confusion, e, what->confusion, "confusion.csv");
+        code = evaluate_open(e, &f->confusion, what->confusion, "confusion.csv");
     if (code == EXIT_GOOD)
-        code = open_one(&f->picture, e, e->picture, "confusion.svg");
+        code = evaluate_open(e, &f->picture, e->picture, "confusion.svg");
     if (code == EXIT_GOOD)
-        code = open_one(&f->reliability, e, what->reliability, "reliability.svg");
+        code = evaluate_open(e, &f->reliability, what->reliability, "reliability.svg");
     return code;
 }
 
@@ -47,13 +31,6 @@ static void write_scores(FILE *out, const struct clipset *s, const struct clip *
             fprintf(out, ",%.7g", (double)s->scores[i * s->n_labels + k]);
         fputc('\n', out);
     }
-}
-
-static int finish(struct outfile *o)
-{
-    struct err err;
-
-    return outfile_finish(o, &err) < 0 ? cmd_fail(-1, EVALUATE, "%s", err.text) : 0;
 }
 
 int evaluate_files_write(struct evaluate_files *f, const struct clips_result *r, const struct clip *clips)
@@ -73,10 +50,10 @@ int evaluate_files_write(struct evaluate_files *f, const struct clips_result *r,
         picture_confusion(f->picture.f, &r->report->confusion, title);
     if (f->reliability.f)
         picture_reliability(f->reliability.f, &r->report->reliability, title);
-    rc |= finish(&f->scores);
-    rc |= finish(&f->confusion);
-    rc |= finish(&f->picture);
-    rc |= finish(&f->reliability);
+    rc |= evaluate_finish(&f->scores);
+    rc |= evaluate_finish(&f->confusion);
+    rc |= evaluate_finish(&f->picture);
+    rc |= evaluate_finish(&f->reliability);
     return rc;
 }
 

@@ -3,40 +3,17 @@
 #include "base/csv.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-static int open_one(struct outfile *o, const struct evaluate *e, const char *given, const char *name)
-{
-    bool failed = false;
-    char *path = evaluate_path(e, given, name, &failed);
-    struct err err;
-    int code = EXIT_GOOD;
-
-    if (failed)
-        code = cmd_fail(EXIT_FAILED, EVALUATE, "no memory");
-    else if (path && outfile_open(o, path, &err) < 0)
-        code = cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
-    free(path);
-    return code;
-}
 
 int evaluate_stream_files_open(struct evaluate_stream_files *f, const struct evaluate *e,
                                const struct evaluate_streams *what)
 {
-    int code = open_one(&f->sweep, e, what->sweep, "sweep.csv");
+    int code = evaluate_open(e, &f->sweep, what->sweep, "sweep.csv");
 
     if (code == EXIT_GOOD)
-        code = open_one(&f->picture, e, e->picture, "recall.svg");
+        code = evaluate_open(e, &f->picture, e->picture, "recall.svg");
     if (code == EXIT_GOOD && (!isnan(what->budget) || what->n_group_budgets))
-        code = open_one(&f->thresholds, e, what->thresholds, "thresholds.txt");
+        code = evaluate_open(e, &f->thresholds, what->thresholds, "thresholds.txt");
     return code;
-}
-
-static int finish(struct outfile *o)
-{
-    struct err err;
-
-    return outfile_finish(o, &err) < 0 ? cmd_fail(-1, EVALUATE, "%s", err.text) : 0;
 }
 
 int evaluate_stream_files_write(struct evaluate_stream_files *f, const struct streams_result *r)
@@ -49,9 +26,9 @@ int evaluate_stream_files_write(struct evaluate_stream_files *f, const struct st
         evaluate_stream_picture(f->picture.f, r);
     if (f->thresholds.f)
         evaluate_stream_thresholds(f->thresholds.f, r);
-    rc |= finish(&f->sweep);
-    rc |= finish(&f->picture);
-    rc |= finish(&f->thresholds);
+    rc |= evaluate_finish(&f->sweep);
+    rc |= evaluate_finish(&f->picture);
+    rc |= evaluate_finish(&f->thresholds);
     return rc;
 }
 

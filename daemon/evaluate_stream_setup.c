@@ -233,6 +233,20 @@ static int read_group(struct streams_result *r, const char *text)
     return equals ? read_members(r, g, text, equals + 1) : take_members(r, g, text);
 }
 
+/* A label has one threshold: it cannot be chosen for two budgets. */
+static int share_no_label(const struct streams_result *r, const struct stream_group *g)
+{
+    for (size_t i = 0; i < r->n_groups; i++) {
+        const struct stream_group *other = &r->groups[i];
+        for (size_t k = 0; other != g && !isnan(other->budget) && k < r->n_labels; k++)
+            if (g->member[k] && other->member[k])
+                return cmd_fail(EXIT_USAGE, EVALUATE,
+                                "--choose-group: %s is in both %s and %s; give one of them a budget", r->labels[k],
+                                other->name, g->name);
+    }
+    return EXIT_GOOD;
+}
+
 static int read_budget(struct streams_result *r, const char *text)
 {
     const char *equals = strchr(text, '='), *end;
@@ -245,8 +259,10 @@ static int read_budget(struct streams_result *r, const char *text)
     if (!text_number(equals + 1, &budget, &end) || *end || !(budget >= 0 && budget <= BUDGET_MAX))
         return cmd_fail(EXIT_USAGE, EVALUATE, "--choose-group %.100s: false alarms an hour are needed, 0 to %g", text,
                         BUDGET_MAX);
+    if (!isnan(g->budget))
+        return cmd_fail(EXIT_USAGE, EVALUATE, "--choose-group %.100s: the group has a budget already", text);
     g->budget = budget;
-    return EXIT_GOOD;
+    return share_no_label(r, g);
 }
 
 int stream_groups_read(struct streams_result *r, const struct evaluate_streams *what)

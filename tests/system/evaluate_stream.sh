@@ -168,6 +168,8 @@ fails "a group twice" 2 "there is a group of that name already" --stream bursts.
 fails "a budget for no group" 2 "--choose-group pets=1: NAME=NUMBER is needed, the name of a --group" --stream bursts.wav dogs.csv --choose-group pets=1
 fails "a budget that is no number" 2 "false alarms an hour are needed, 0 to 3600" --stream bursts.wav dogs.csv --group a=cat --choose-group a=x
 fails "a budget below 0" 2 "--choose-thresholds -1" --stream bursts.wav dogs.csv --choose-thresholds=-1
+fails "two budgets for one label" 2 "dog_bark is in both a and b; give one of them a budget" --stream bursts.wav dogs.csv --group a=dog_bark --group b=cat,dog_bark --choose-group a=1 --choose-group b=2
+fails "two budgets for one group" 2 "--choose-group a=2: the group has a budget already" --stream bursts.wav dogs.csv --group a=dog_bark --choose-group a=1 --choose-group a=2
 fails "thresholds to nowhere" 2 "--thresholds-out needs --choose-thresholds" --stream bursts.wav dogs.csv --thresholds-out t.txt
 fails "a flag of streams with clips" 2 "--sweep goes with --stream only" --clips all.csv --sweep x.csv
 fails "a file that cannot be written" 2 "/nonexistent/x.csv" --stream bursts.wav dogs.csv --sweep /nonexistent/x.csv
