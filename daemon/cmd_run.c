@@ -6,9 +6,9 @@
 #include "daemon/cmd.h"
 #include "daemon/cmdline.h"
 #include "daemon/devices.h"
-#include "daemon/outputs/output.h"
 #include "daemon/pipeline.h"
 #include "daemon/run_control.h"
+#include "daemon/run_outputs.h"
 #include "daemon/service.h"
 #include "daemon/statedir.h"
 #include "model/model.h"
@@ -23,13 +23,9 @@
 #include <unistd.h>
 
 #define TICK_MS          500
-#define HEALTH_EVERY     2    /* ticks */
 #define SAVE_FLOOR_EVERY 1200 /* ticks: 10 minutes */
-#define LOSS_EVERY       120  /* ticks: a machine that is too slow must not fill the log as well */
 #define FLUSH_END_S      5.0  /* the input ended: nobody waits for us */
 #define FLUSH_TERM_S     0.45 /* systemd, or a person, does: the whole stop stays under a second */
-#define FLUSH_LEAST_S    0.05 /* what one that has nothing left to do needs at most */
-#define MAX_OUTPUTS      4
 
 struct daemon {
     struct cmd_context *cx;
@@ -37,15 +33,11 @@ struct daemon {
     struct state_lock *lock;
     char state_dir[4096];
     struct pipeline *pipeline;
-    struct output *outputs[MAX_OUTPUTS];
-    size_t n_outputs;
+    struct run_outputs outputs;
     _Atomic(struct run_control *)
         control; /* release and acquire: the MQTT thread may ask for a test before it is there */
     struct daemon_control commands;
     bool has_state, fast;
-    char input_state[32]; /* as last told to the outputs */
-    uint64_t losses;      /* as last logged */
-    unsigned loss_tick;   /* before which no further one is */
 };
 
 static int set_from_output(void *ctx, const char *name, const char *value, struct err *err)
@@ -102,90 +94,16 @@ static void save_floor(struct daemon *d)
 
 static int open_outputs(struct daemon *d, struct err *err)
 {
-    const struct config *c = &d->cx->config;
-
     d->commands.ctx = d;
     d->commands.set = set_from_output;
     d->commands.labels = pipeline_labels(d->pipeline, &d->commands.n_labels);
-    d->outputs[d->n_outputs] = output_journal_new(d->cx->json ? "json" : c->log.format, err);
-    if (!d->outputs[d->n_outputs])
-        return -1;
-    d->n_outputs++;
-    if (c->mqtt.enabled) {
-        d->outputs[d->n_outputs] = output_mqtt_new(c, &d->commands, err);
-        if (!d->outputs[d->n_outputs])
-            return -1;
-        d->n_outputs++;
-    }
-    return 0;
-}
-
-/* flush_s is for all of them together: two that hang must not add up. */
-static void close_outputs(struct daemon *d, double flush_s)
-{
-    double deadline = clock_s(CLOCK_MONOTONIC) + flush_s;
-
-    while (d->n_outputs > 0) {
-        struct output *o = d->outputs[--d->n_outputs];
-        o->stop(o, fmax(deadline - clock_s(CLOCK_MONOTONIC), FLUSH_LEAST_S));
-    }
-}
-
-static void tell_status(struct daemon *d, const struct health *h)
-{
-    if (!h->listening)
-        service_status(d->service, "listening is OFF; model %s", h->model);
-    else if (strcmp(h->input_state, "ok") != 0)
-        service_status(d->service, "input %s: %s", h->input_state, h->input_problem);
-    else
-        service_status(d->service, "listening to %s at %u Hz, model %s, %llu events", h->input, h->rate, h->model,
-                       (unsigned long long)h->events);
-}
-
-static void count_outputs(struct daemon *d, struct health *h)
-{
-    for (size_t i = 0; i < d->n_outputs; i++) {
-        struct output *o = d->outputs[i];
-        struct output_counters *c = &h->outputs[h->n_outputs];
-        c->name = o->name;
-        if (o->counters && h->n_outputs < HEALTH_OUTPUTS) {
-            o->counters(o, &c->queued, &c->dropped, &c->sent);
-            h->n_outputs++;
-        }
-    }
-}
-
-static void tell_losses(struct daemon *d, const struct health *h, unsigned n)
-{
-    uint64_t losses = h->overruns + h->lost_frames + h->windows_dropped;
-
-    if (losses == d->losses || n < d->loss_tick)
-        return;
-    log_warn("audio was lost, in all since the start: %llu overruns, %llu frames without room, %llu windows that "
-             "nobody could "
-             "look at in time; is this machine too slow or too busy?",
-             (unsigned long long)h->overruns, (unsigned long long)h->lost_frames,
-             (unsigned long long)h->windows_dropped);
-    d->losses = losses;
-    d->loss_tick = n + LOSS_EVERY;
+    return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, &d->commands, err);
 }
 
 static void tick(struct daemon *d, unsigned n)
 {
-    struct health h;
-
     service_watchdog(d->service, pipeline_progress(d->pipeline));
-    pipeline_health(d->pipeline, &h);
-    bool changed = strcmp(h.input_state, d->input_state) != 0; /* a lost microphone is told at once */
-    if (n % HEALTH_EVERY != 0 && !changed)
-        return;
-    memcpy(d->input_state, h.input_state, sizeof d->input_state);
-    count_outputs(d, &h);
-    tell_status(d, &h);
-    tell_losses(d, &h, n);
-    for (size_t i = 0; i < d->n_outputs; i++)
-        if (d->outputs[i]->health)
-            d->outputs[i]->health(d->outputs[i], &h);
+    run_outputs_tick(&d->outputs, d->pipeline, d->service, n);
     if (n % SAVE_FLOOR_EVERY == SAVE_FLOOR_EVERY - 1)
         save_floor(d);
 }
@@ -279,13 +197,13 @@ static int start(struct daemon *d, struct err *err)
     d->pipeline = pipeline_new(c, d->fast, err);
     if (!d->pipeline || open_outputs(d, err) < 0)
         return -1;
-    if (pipeline_start(d->pipeline, d->outputs, d->n_outputs, err) < 0)
+    if (pipeline_start(d->pipeline, d->outputs.list, d->outputs.n, err) < 0)
         return -1;
     struct health h;
     pipeline_health(d->pipeline, &h);
     log_info("model %s, %zu labels; gate threshold %s", h.model, d->commands.n_labels, h.threshold);
     struct run_control *control =
-        run_control_new(d->pipeline, d->outputs, d->n_outputs, d->has_state ? d->state_dir : NULL);
+        run_control_new(d->pipeline, d->outputs.list, d->outputs.n, d->has_state ? d->state_dir : NULL);
     if (!control)
         return err_set(err, "out of memory");
     atomic_store_explicit(&d->control, control, memory_order_release);
@@ -310,7 +228,7 @@ static int run_daemon(struct daemon *d)
         save_floor(d);
         struct health h;
         pipeline_health(d->pipeline, &h);
-        tell_losses(d, &h, UINT_MAX);
+        run_outputs_tell_losses(&d->outputs, &h, UINT_MAX);
         if (pipeline_input_broke(d->pipeline))
             code = EXIT_FAILED;
     } else {
@@ -320,7 +238,7 @@ static int run_daemon(struct daemon *d)
     run_control_stop(control);
     if (d->pipeline)
         pipeline_stop(d->pipeline);
-    close_outputs(d, flush_s);
+    run_outputs_close(&d->outputs, flush_s);
     run_control_free(control);
     pipeline_free(d->pipeline);
     state_unlock(d->lock);

@@ -1,0 +1,94 @@
+#include "daemon/run_outputs.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include <math.h>
+#include <string.h>
+
+#define HEALTH_EVERY  2    /* ticks */
+#define LOSS_EVERY    120  /* ticks: a machine that is too slow must not fill the log as well */
+#define FLUSH_LEAST_S 0.05 /* what one that has nothing left to do needs at most */
+
+static int add(struct run_outputs *o, struct output *output)
+{
+    if (!output)
+        return -1;
+    o->list[o->n++] = output;
+    return 0;
+}
+
+int run_outputs_open(struct run_outputs *o, const struct config *config, bool json,
+                     const struct daemon_control *control, struct err *err)
+{
+    if (add(o, output_journal_new(json ? "json" : config->log.format, err)) < 0)
+        return -1;
+    if (config->mqtt.enabled && add(o, output_mqtt_new(config, control, err)) < 0)
+        return -1;
+    return 0;
+}
+
+void run_outputs_close(struct run_outputs *o, double flush_s)
+{
+    double deadline = clock_s(CLOCK_MONOTONIC) + flush_s;
+
+    while (o->n > 0) {
+        struct output *last = o->list[--o->n];
+        last->stop(last, fmax(deadline - clock_s(CLOCK_MONOTONIC), FLUSH_LEAST_S));
+    }
+}
+
+static void tell_status(struct service *s, const struct health *h)
+{
+    if (!h->listening)
+        service_status(s, "listening is OFF; model %s", h->model);
+    else if (strcmp(h->input_state, "ok") != 0)
+        service_status(s, "input %s: %s", h->input_state, h->input_problem);
+    else
+        service_status(s, "listening to %s at %u Hz, model %s, %llu events", h->input, h->rate, h->model,
+                       (unsigned long long)h->events);
+}
+
+static void count(struct run_outputs *o, struct health *h)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        struct output *output = o->list[i];
+        struct output_counters *c = &h->outputs[h->n_outputs];
+        c->name = output->name;
+        if (output->counters && h->n_outputs < HEALTH_OUTPUTS) {
+            output->counters(output, &c->queued, &c->dropped, &c->sent);
+            h->n_outputs++;
+        }
+    }
+}
+
+void run_outputs_tell_losses(struct run_outputs *o, const struct health *h, unsigned n)
+{
+    uint64_t losses = h->overruns + h->lost_frames + h->windows_dropped;
+
+    if (losses == o->losses || n < o->loss_tick)
+        return;
+    log_warn("audio was lost, in all since the start: %llu overruns, %llu frames without room, %llu windows that "
+             "nobody could "
+             "look at in time; is this machine too slow or too busy?",
+             (unsigned long long)h->overruns, (unsigned long long)h->lost_frames,
+             (unsigned long long)h->windows_dropped);
+    o->losses = losses;
+    o->loss_tick = n + LOSS_EVERY;
+}
+
+void run_outputs_tick(struct run_outputs *o, struct pipeline *p, struct service *s, unsigned n)
+{
+    struct health h;
+
+    pipeline_health(p, &h);
+    bool changed = strcmp(h.input_state, o->input_state) != 0; /* a lost microphone is told at once */
+    if (n % HEALTH_EVERY != 0 && !changed)
+        return;
+    memcpy(o->input_state, h.input_state, sizeof o->input_state);
+    count(o, &h);
+    tell_status(s, &h);
+    run_outputs_tell_losses(o, &h, n);
+    for (size_t i = 0; i < o->n; i++)
+        if (o->list[i]->health)
+            o->list[i]->health(o->list[i], &h);
+}
