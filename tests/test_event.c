@@ -161,6 +161,10 @@ static void test_json_text(void **state)
 
     assert_int_equal(event_json(&e, out, sizeof out), strlen(want));
     assert_string_equal(out, want);
+
+    snprintf(e.clip, sizeof e.clip, "20261121T092500.123Z_dog_bark_00000002.flac");
+    assert_true(event_json(&e, out, sizeof out) > 0);
+    assert_non_null(strstr(out, "\"clip\":\"20261121T092500.123Z_dog_bark_00000002.flac\","));
 }
 
 static void test_json_types(void **state)
@@ -195,6 +199,7 @@ static void test_json_hostile(void **state)
 
     memset(e.source, '\1', sizeof e.source - 1);
     memset(e.model, '"', sizeof e.model - 1);
+    memset(e.clip, '\1', sizeof e.clip - 1);
     memset(e.label, '\xff', sizeof e.label - 1);
     for (unsigned i = 0; i < EVENT_TOP; i++)
         memset(e.top[i].label, 'x', sizeof e.top[i].label - 1);

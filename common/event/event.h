@@ -11,6 +11,7 @@
 #define LABEL_SIZE 48 /* a slug, [a-z0-9_]+, and its NUL */
 #define UUID_SIZE  37 /* 36 characters and NUL */
 #define EVENT_TOP  5
+#define CLIP_SIZE  96 /* a clip's file name and its NUL */
 
 enum event_type { EVENT_START, EVENT_UPDATE, EVENT_END };
 
@@ -40,6 +41,8 @@ struct event {
     bool notify; /* false: held back by cooldown, active hours or as `unknown`: history and log only */
     bool late;   /* told more than late_after after it began; set by the output at sending */
     bool test;   /* made by `earshot test`, not heard */
+    /* name of the sound's own file in the folder of clips; "": none. Known at the end: a start and an update have none */
+    char clip[CLIP_SIZE];
 };
 
 const char *event_type_name(enum event_type type); /* "start", "update", "end" */

@@ -47,7 +47,7 @@ static json_t *event_object(const struct event *e)
     json_object_set_new(o, "rms_dbfs", json_decimal(e->rms_dbfs, 1));
     json_object_set_new(o, "segments", json_integer(e->segments));
     json_object_set_new(o, "model", json_text(e->model));
-    json_object_set_new(o, "clip", json_null()); /* no sound is kept yet */
+    json_object_set_new(o, "clip", *e->clip ? json_text(e->clip) : json_null());
     json_object_set_new(o, "lost_frames", json_integer((json_int_t)e->lost_frames));
     json_object_set_new(o, "late", json_boolean(e->late));
     json_object_set_new(o, "test", json_boolean(e->test));
