@@ -1,3 +1,4 @@
+#include "base/config_private.h"
 #include "base/json.h"
 #include "base/options.h"
 #include "base/text.h"
@@ -125,15 +126,18 @@ static json_t *section_json(const char *section, const void *base)
 static void show_json(const struct cmd_context *cx)
 {
     const struct config *c = &cx->config;
-    json_t *all = json_object(), *classes = json_object();
+    json_t *all = json_object();
 
     json_object_set_new(all, "config_file", *cx->config_path ? json_text(cx->config_path) : json_null());
     for (const struct section *s = sections; s->name; s++)
-        if (strcmp(s->name, "class") != 0)
+        if (!config_list(s->name))
             json_object_set_new(all, s->name, section_json(s->name, c));
-    for (size_t i = 0; i < c->n_rules; i++)
-        json_object_set_new(classes, c->rules[i].label, section_json("class", &c->rules[i]));
-    json_object_set_new(all, "class", classes);
+    for (const struct config_list *l = config_lists; l->section; l++) {
+        json_t *rows = json_object();
+        for (size_t i = 0; i < config_list_count(c, l); i++)
+            json_object_set_new(rows, config_list_at(c, l, i), section_json(l->section, config_list_at(c, l, i)));
+        json_object_set_new(all, l->section, rows);
+    }
     print_json(all);
 }
 

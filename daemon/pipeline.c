@@ -66,8 +66,7 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     }
     p->wake_worker = p->end_fd = -1;
     p->config = *config;
-    p->config.rules = NULL;
-    p->config.n_rules = 0;
+    config_forget_lists(&p->config);
     p->gate_wanted = config->gate;
     p->fast = fast;
     p->patient = fast || strcmp(config->input.device, "-") == 0;

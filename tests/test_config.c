@@ -470,7 +470,7 @@ static void test_many_lines(void **state)
         fprintf(out, "[class c%d]\nthreshold = 0.5\n", i);
     fclose(out);
     lines = report_of(text, size, -1, &err);
-    assert_non_null(strstr(lines, ":2049: more than 1024 classes"));
+    assert_non_null(strstr(lines, ":2049: more than 1024 sections [class NAME]"));
     free(lines);
     free(text);
 }

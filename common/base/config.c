@@ -3,7 +3,6 @@
 #include "base/options.h"
 #include "base/text.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@ int config_init(struct config *c, struct err *err)
     memset(c, 0, sizeof *c);
     c->gate.floor_dbfs = FLOOR_DBFS;
     for (const struct option *o = options; o->section; o++) {
-        if (o->type == OPTION_LABELS || strcmp(o->section, "class") == 0)
+        if (o->type == OPTION_LABELS || config_list(o->section))
             continue;
         if (option_parse(o, c, o->preset, err))
             return err_prefix(err, "built-in default of %s.%s: ", o->section, o->name);
@@ -25,63 +24,17 @@ int config_init(struct config *c, struct err *err)
 void config_free(struct config *c)
 {
     free(c->rules);
+    free(c->actions);
+    free(c->webhooks);
+    config_forget_lists(c);
+}
+
+void config_forget_lists(struct config *c)
+{
     c->rules = NULL;
-    c->n_rules = 0;
-}
-
-bool config_label_valid(const char *label, size_t n)
-{
-    if (n == 0 || n >= LABEL_SIZE)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!islower((unsigned char)label[i]) && !isdigit((unsigned char)label[i]) && label[i] != '_')
-            return false;
-    return true;
-}
-
-static int refuse_label(const char *label, size_t n, struct err *err)
-{
-    char slug[LABEL_SIZE];
-    size_t m = 0;
-    bool usable = n > 0 && n < sizeof slug;
-
-    for (size_t i = 0; usable && i < n; i++) {
-        unsigned char ch = (unsigned char)label[i];
-        if (isalnum(ch))
-            slug[m++] = (char)tolower(ch);
-        else if (isblank(ch) || ch == '-' || ch == '_')
-            slug[m++] = '_';
-        else
-            usable = false;
-    }
-    slug[m < sizeof slug ? m : 0] = '\0';
-    err_set(err, "\"%.*s\" is not a class name%s%s; allowed: 1 to %d of a-z, 0-9, _", (int)(n < 60 ? n : 60), label,
-            usable ? ", did you mean " : "", usable ? slug : "", LABEL_SIZE - 1);
-    return -1;
-}
-
-long config_rule(struct config *c, const char *label, size_t n, struct err *err)
-{
-    if (!config_label_valid(label, n))
-        return refuse_label(label, n, err);
-    for (size_t i = 0; i < c->n_rules; i++)
-        if (strlen(c->rules[i].label) == n && memcmp(c->rules[i].label, label, n) == 0)
-            return (long)i;
-    if (c->n_rules >= CONFIG_MAX_RULES)
-        return err_set(err, "more than %d classes with rules of their own", CONFIG_MAX_RULES);
-    if (c->n_rules % 32 == 0) {
-        struct class_rule *more = realloc(c->rules, (c->n_rules + 32) * sizeof *more);
-        if (!more)
-            return err_set(err, "no memory");
-        c->rules = more;
-    }
-    struct class_rule *r = &c->rules[c->n_rules];
-    memset(r, 0, sizeof *r);
-    memcpy(r->label, label, n);
-    for (const struct option *o = options; o->section; o++)
-        if (strcmp(o->section, "class") == 0 && option_parse(o, r, o->preset, err))
-            return -1;
-    return (long)c->n_rules++;
+    c->actions = NULL;
+    c->webhooks = NULL;
+    c->n_rules = c->n_actions = c->n_webhooks = 0;
 }
 
 /* "a, b c": sets the mode of each. Nothing: no class has that mode any more. */
@@ -93,7 +46,7 @@ static int set_labels(struct config *c, const struct option *o, const char *text
     for (const char *p = text + strspn(text, between); *p;) {
         size_t n = strcspn(p, between);
         if (!config_label_valid(p, n))
-            return refuse_label(p, n, err);
+            return config_refuse_label("a class name", p, n, err);
         p += n + strspn(p + n, between);
     }
     for (size_t i = 0; !*text && i < c->n_rules; i++)
@@ -101,7 +54,7 @@ static int set_labels(struct config *c, const struct option *o, const char *text
             c->rules[i].mode = CLASS_DEFAULT;
     for (const char *p = text + strspn(text, between); *p;) {
         size_t n = strcspn(p, between);
-        long rule = config_rule(c, p, n, err);
+        long rule = config_row(c, config_list("class"), p, n, err);
         if (rule < 0)
             return -1;
         c->rules[rule].mode = mode;
@@ -110,11 +63,11 @@ static int set_labels(struct config *c, const struct option *o, const char *text
     return 0;
 }
 
-int config_set_option(struct config *c, long rule, const struct option *o, const char *text, struct err *err)
+int config_set_option(struct config *c, long row, const struct option *o, const char *text, struct err *err)
 {
     if (o->type == OPTION_LABELS)
         return set_labels(c, o, text, err);
-    return option_parse(o, rule < 0 ? (void *)c : (void *)&c->rules[rule], text, err);
+    return option_parse(o, row < 0 ? c : config_list_at(c, config_list(o->section), (size_t)row), text, err);
 }
 
 int config_unknown_section(const char *name, struct err *err)
@@ -122,18 +75,17 @@ int config_unknown_section(const char *name, struct err *err)
     char word[64]; /* "clas dog": the first one is mistyped */
     snprintf(word, sizeof word, "%.*s", (int)strcspn(name, " \t"), name);
     struct text_nearest near = {.word = word};
-    char list[160];
+    char list[512];
     size_t used = 0;
 
     for (const struct section *s = sections; s->name; s++) {
-        bool class = strcmp(s->name, "class") == 0;
         text_nearest_try(&near, s->name);
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s[%s]", used ? " " : "",
-                                 class ? "class NAME" : s->name);
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s[%s%s]", used ? " " : "", s->name,
+                                 config_list(s->name) ? " NAME" : "");
     }
     if (near.best)
-        return err_set(err, "unknown section [%.60s], did you mean [%s]? There are %s", name,
-                       strcmp(near.best, "class") == 0 ? "class NAME" : near.best, list);
+        return err_set(err, "unknown section [%.60s], did you mean [%s%s]? There are %s", name, near.best,
+                       config_list(near.best) ? " NAME" : "", list);
     return err_set(err, "unknown section [%.60s]; there are %s", name, list);
 }
 
@@ -172,38 +124,38 @@ int config_unknown_option(const char *section, const char *name, struct err *err
     return err_set(err, "unknown option \"%.60s\" in [%s]; there are %s", name, section, list);
 }
 
-/* key: "section.name" or "class.LABEL.name", without NUL. Finds the row and, for a class, makes its rule. */
-static const struct option *locate(struct config *c, const char *key, size_t n, long *rule, struct err *err)
+/* key: "section.name" or "class.LABEL.name", without NUL. Finds the option and, in a list, the row, or makes it. */
+static const struct option *locate(struct config *c, const char *key, size_t n, long *row, struct err *err)
 {
     char section[64], name[64];
     const char *dot = memchr(key, '.', n), *last = memrchr(key, '.', n);
 
-    *rule = -1;
+    *row = -1;
     if (!dot || (size_t)(dot - key) >= sizeof section || (size_t)(key + n - last - 1) >= sizeof name) {
         err_set(err, "not SECTION.OPTION=VALUE");
         return NULL;
     }
     snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
     snprintf(name, sizeof name, "%.*s", (int)(key + n - last - 1), last + 1);
-    bool class = strcmp(section, "class") == 0;
-    if (class && last == dot) {
-        err_set(err, "not class.NAME.OPTION=VALUE");
+    const struct config_list *list = config_list(section);
+    if (list && last == dot) {
+        err_set(err, "not %s.NAME.OPTION=VALUE", section);
         return NULL;
     }
     const struct option *o = option_find(section, name);
-    if (o && !class && last != dot)
+    if (o && !list && last != dot)
         o = NULL;
     if (!o) {
         bool known = false;
         for (const struct section *s = sections; s->name; s++)
             known |= strcmp(s->name, section) == 0;
         if (known)
-            config_unknown_option(section, last == dot || class ? name : dot + 1, err);
+            config_unknown_option(section, last == dot || list ? name : dot + 1, err);
         else
             config_unknown_section(section, err);
         return NULL;
     }
-    if (class && (*rule = config_rule(c, dot + 1, (size_t)(last - dot - 1), err)) < 0)
+    if (list && (*row = config_row(c, list, dot + 1, (size_t)(last - dot - 1), err)) < 0)
         return NULL;
     return o;
 }
@@ -212,8 +164,8 @@ int config_set(struct config *c, const char *assignment, struct err *err)
 {
     const char *equals = strchr(assignment, '=');
     size_t n = equals ? (size_t)(equals - assignment) : strlen(assignment);
-    long rule;
-    const struct option *o = locate(c, assignment, n, &rule, err);
+    long row;
+    const struct option *o = locate(c, assignment, n, &row, err);
 
     if (!o)
         return -1;
@@ -222,14 +174,14 @@ int config_set(struct config *c, const char *assignment, struct err *err)
         option_allowed(o, allowed, sizeof allowed);
         return err_set(err, "a value is missing; allowed: %s", allowed);
     }
-    return config_set_option(c, rule, o, equals + 1, err);
+    return config_set_option(c, row, o, equals + 1, err);
 }
 
 bool config_is_option(const char *key)
 {
     struct config scratch = {0};
-    long rule;
-    bool found = locate(&scratch, key, strcspn(key, "="), &rule, NULL) != NULL;
+    long row;
+    bool found = locate(&scratch, key, strcspn(key, "="), &row, NULL) != NULL;
     config_free(&scratch);
     return found;
 }
@@ -251,6 +203,21 @@ static int check_mqtt(const struct config *c, struct err *err)
     return 0;
 }
 
+static int check_lists(const struct config *c, struct err *err)
+{
+    for (size_t i = 0; i < c->n_actions; i++)
+        if (!c->actions[i].exec[0])
+            return err_set(err, "[action %s] exec is missing; allowed: /path/to/program and its arguments",
+                           c->actions[i].name);
+    for (size_t i = 0; i < c->n_webhooks; i++) {
+        const struct webhook_config *w = &c->webhooks[i];
+        if (!w->content_type[0])
+            return err_set(err, "[webhook %s] content_type is empty; allowed: a type such as application/json",
+                           w->name);
+    }
+    return 0;
+}
+
 int config_check(const struct config *c, struct err *err)
 {
     int channel = atoi(c->input.channel); /* 0: mix */
@@ -265,7 +232,7 @@ int config_check(const struct config *c, struct err *err)
                        c->model.hop, c->model.window);
     if (c->input.channels > 0 && channel > c->input.channels)
         return err_set(err, "[input] channel = %d, but channels = %d", channel, c->input.channels);
-    return check_mqtt(c, err);
+    return check_mqtt(c, err) < 0 ? -1 : check_lists(c, err);
 }
 
 struct difference {
@@ -287,19 +254,40 @@ static void compare(const struct difference *d, const struct option *o, const ch
 
 const struct class_rule *config_find_rule(const struct config *c, const char *label)
 {
-    for (size_t i = 0; i < c->n_rules; i++)
-        if (strcmp(c->rules[i].label, label) == 0)
-            return &c->rules[i];
-    return NULL;
+    return config_list_find(c, config_list("class"), label);
 }
 
-static void compare_rules(const struct difference *d, const struct class_rule *a, const struct class_rule *b)
+static void compare_rows(const struct difference *d, const struct config_list *l, const void *a, const void *b)
 {
     char prefix[80];
-    snprintf(prefix, sizeof prefix, "class.%s", a->label);
+    snprintf(prefix, sizeof prefix, "%s.%s", l->section, (const char *)a);
     for (const struct option *o = options; o->section; o++)
-        if (strcmp(o->section, "class") == 0)
+        if (strcmp(o->section, l->section) == 0)
             compare(d, o, prefix, a, b);
+}
+
+/* A row that only one side has is compared with one of defaults. */
+static void compare_lists(const struct difference *d, const struct config_list *l, const struct config *a,
+                          const struct config *b)
+{
+    struct config none = {0};
+
+    for (int side = 0; side < 2; side++) {
+        const struct config *c = side ? b : a, *other = side ? a : b;
+        for (size_t i = 0; i < config_list_count(c, l); i++) {
+            const char *here = config_list_at(c, l, i), *there = config_list_find(other, l, here);
+            if (side && there)
+                continue;
+            if (!there) {
+                long made = config_row(&none, l, here, strlen(here), NULL);
+                if (made < 0)
+                    continue;
+                there = config_list_at(&none, l, (size_t)made);
+            }
+            compare_rows(d, l, side ? there : here, side ? here : there);
+        }
+    }
+    config_free(&none);
 }
 
 void config_diff(const struct config *a, const struct config *b,
@@ -308,24 +296,8 @@ void config_diff(const struct config *a, const struct config *b,
     const struct difference d = {fn, ctx};
 
     for (const struct option *o = options; o->section; o++)
-        if (o->type != OPTION_LABELS && strcmp(o->section, "class") != 0)
+        if (o->type != OPTION_LABELS && !config_list(o->section))
             compare(&d, o, o->section, a, b);
-
-    struct config none = {0}; /* a rule that only one side has is compared with one of defaults */
-    for (int side = 0; side < 2; side++) {
-        const struct config *c = side ? b : a, *other = side ? a : b;
-        for (size_t i = 0; i < c->n_rules; i++) {
-            const struct class_rule *here = &c->rules[i], *there = config_find_rule(other, here->label);
-            if (side && there)
-                continue;
-            if (!there) {
-                long made = config_rule(&none, here->label, strlen(here->label), NULL);
-                if (made < 0)
-                    continue;
-                there = &none.rules[made];
-            }
-            compare_rules(&d, side ? there : here, side ? here : there);
-        }
-    }
-    config_free(&none);
+    for (const struct config_list *l = config_lists; l->section; l++)
+        compare_lists(&d, l, a, b);
 }

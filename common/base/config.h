@@ -12,6 +12,38 @@
 
 #define CONFIG_TEXT 256
 
+#define CONFIG_NAMES 480 /* a list of class names */
+
+/* Which events an action or a webhook is for. Held-back ones (event.notify false) never are. */
+struct event_choice {
+    char label[CONFIG_NAMES], group[96]; /* "a, b"; both "": all */
+    int event;                           /* enum event_choice_type */
+    double min_score;                    /* 0..1 */
+    double cooldown;                     /* s */
+    int rate;                            /* events in any 60 s, 0: any number */
+    bool test;                           /* test events too */
+};
+enum event_choice_type { CHOICE_START, CHOICE_END, CHOICE_BOTH };
+
+struct action_config {
+    char name[LABEL_SIZE]; /* first, as in every row */
+    struct event_choice when;
+    char exec[CONFIG_TEXT]; /* "/path/to/program argument ..."; base/argv.h */
+    double timeout;         /* s */
+    bool late;              /* late events too */
+};
+
+struct webhook_config {
+    char name[LABEL_SIZE];
+    struct event_choice when;
+    char url[CONFIG_TEXT];         /* "": in the secret */
+    char secret_file[CONFIG_TEXT]; /* "": the credential webhook-NAME, where there is one */
+    char ca_file[CONFIG_TEXT];
+    char body[CONFIG_TEXT], content_type[64]; /* body "": the event's JSON */
+    double timeout;                           /* s, of one attempt */
+    double max_age;                           /* s after which it is given up */
+};
+
 struct config {
     struct {
         char device[CONFIG_TEXT]; /* "default", a name, part of one, a number; file:PATH; "-" */
@@ -37,6 +69,10 @@ struct config {
     } decision;
     struct class_rule *rules; /* [class NAME] sections, n_rules of them, owned */
     size_t n_rules;
+    struct action_config *actions; /* [action NAME], n_actions of them, owned */
+    size_t n_actions;
+    struct webhook_config *webhooks; /* [webhook NAME], n_webhooks of them, owned */
+    size_t n_webhooks;
     struct {
         bool enabled;
         char host[CONFIG_TEXT];
@@ -64,12 +100,15 @@ struct config {
 int config_init(struct config *c, struct err *err);
 void config_free(struct config *c);
 
+/* For a copy of the struct alone: the lists stay the original's. */
+void config_forget_lists(struct config *c);
+
 /* Reads a file into c; later files and flags win. A bad line: err says file, line, what was wrong, what is
  * allowed; -1 when all was read. If `report` is not NULL all bad lines and warnings (an option given twice)
  * go there, one a line; if it is, warnings go to the log. */
 int config_read(struct config *c, const char *path, FILE *report, struct err *err);
 
-/* "section.name=value" or "class.NAME.option=value" (a flag without its two dashes). */
+/* "section.name=value" or "class.NAME.option=value" (also action, webhook), a flag without its two dashes. */
 int config_set(struct config *c, const char *assignment, struct err *err);
 
 /* Is there an option "section.name" or "class.NAME.option"? Reads up to the end or to '='. */

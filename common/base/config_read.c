@@ -25,8 +25,8 @@ struct reader {
     unsigned long bytes;
     size_t bad;
     const char *section; /* "" none, NULL an unknown one: what stands in it is not looked at */
-    long rule;           /* of [class NAME], else -1 */
-    unsigned long *seen; /* line on which each option was given: those of sections, then CLASS_OPTIONS for each rule */
+    long row;            /* of a section with a name, else -1 */
+    unsigned long *seen; /* line on which each option was given: those of sections, then all for each row of a list */
     size_t n_options;
 };
 
@@ -76,14 +76,16 @@ static void enter_section(struct reader *r, char *text)
 {
     struct err what;
     r->section = NULL;
-    r->rule = -1;
+    r->row = -1;
     size_t word = strcspn(text, " \t");
-    if (strncmp(text, "class", word) == 0 && word == 5) {
-        char *label = text + word + strspn(text + word, " \t");
-        if (!*label)
-            err_set(&what, "the class is missing; allowed: [class NAME]");
-        else if ((r->rule = config_rule(r->c, label, strlen(label), &what)) >= 0)
-            r->section = "class";
+    for (const struct config_list *l = config_lists; l->section; l++) {
+        if (strncmp(text, l->section, word) != 0 || l->section[word])
+            continue;
+        char *name = text + word + strspn(text + word, " \t");
+        if (!*name)
+            err_set(&what, "the %s is missing; allowed: [%s NAME]", l->section, l->section);
+        else if ((r->row = config_row(r->c, l, name, strlen(name), &what)) >= 0)
+            r->section = l->section;
         if (!r->section)
             complain(r, &what);
         return;
@@ -208,9 +210,10 @@ static char *read_line(char *out, int size, void *context)
 
 static void note_duplicate(struct reader *r, const struct option *o)
 {
-    if (o->type == OPTION_LABELS)
+    if (o->type == OPTION_LABELS || o->type == OPTION_NAMES)
         return;
-    size_t slot = (size_t)(o - options) + (r->rule < 0 ? 0 : (size_t)(r->rule + 1) * r->n_options);
+    size_t row = r->row < 0 ? 0 : config_list(o->section)->place + (size_t)r->row + 1;
+    size_t slot = (size_t)(o - options) + row * r->n_options;
     if (r->seen[slot])
         warn(r, "%s was given on line %lu already; this one counts", o->name, r->seen[slot]);
     r->seen[slot] = r->line;
@@ -235,10 +238,10 @@ static int handle(void *context, const char *section, const char *name, const ch
         return complain(r, &what), 1;
     }
     size_t n = strlen(value);
-    bool quoted = n >= 2 && value[0] == '"' && value[n - 1] == '"';
+    bool quoted = o->type != OPTION_COMMAND && n >= 2 && value[0] == '"' && value[n - 1] == '"';
     snprintf(plain, sizeof plain, "%.*s", (int)(quoted ? n - 2 : n), value + quoted);
     note_duplicate(r, o);
-    if (config_set_option(r->c, r->rule, o, plain, &what)) {
+    if (config_set_option(r->c, r->row, o, plain, &what)) {
         printable(value, shown);
         err_prefix(&what, "%s = %s: ", o->name, shown);
         complain(r, &what);
@@ -253,7 +256,7 @@ static int parse(struct reader *r)
     do
         r->n_options++;
     while (options[r->n_options].section);
-    r->seen = calloc((CONFIG_MAX_RULES + 1) * r->n_options, sizeof *r->seen);
+    r->seen = calloc((CONFIG_MAX_ROWS + 1) * r->n_options, sizeof *r->seen);
     if (!r->seen)
         return err_set(r->err, "no memory");
     int rc = ini_parse_stream(read_line, r, handle, r);
@@ -274,7 +277,7 @@ static int parse(struct reader *r)
 int config_read(struct config *c, const char *path, FILE *report, struct err *err)
 {
     struct err own = {""};
-    struct reader r = {.c = c, .report = report, .path = path, .err = err ? err : &own, .section = "", .rule = -1};
+    struct reader r = {.c = c, .report = report, .path = path, .err = err ? err : &own, .section = "", .row = -1};
 
     r.file = fopen(path, "re");
     if (!r.file)

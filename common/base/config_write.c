@@ -33,8 +33,9 @@ static bool fits(const struct option *o, const char *text)
 static void write_value(FILE *out, const struct option *o, const char *text, bool off)
 {
     size_t n = strlen(text);
-    bool quote = n > 0 && (isblank((unsigned char)text[0]) || isblank((unsigned char)text[n - 1]) ||
-                           (n > 1 && text[0] == '"' && text[n - 1] == '"'));
+    bool quote = n > 0 && o->type != OPTION_COMMAND &&
+                 (isblank((unsigned char)text[0]) || isblank((unsigned char)text[n - 1]) ||
+                  (n > 1 && text[0] == '"' && text[n - 1] == '"'));
 
     if (!fits(o, text))
         fprintf(out, "# %s: only as a flag, --%s.%s=%s\n", o->name, o->section, o->name, text);
@@ -85,35 +86,57 @@ static void write_section(const struct section *s, const struct config *c, FILE 
     }
 }
 
-/* mode stands in [decision]'s lists */
-static void write_rules(const struct config *c, FILE *out)
+/* A list of names, as many lines as it takes. */
+static void write_names(FILE *out, const struct option *o, const char *text)
 {
-    for (size_t i = 0; i < c->n_rules; i++) {
-        bool header = false;
-        for (const struct option *o = options; o->section; o++) {
-            char text[OPTION_VALUE];
-            if (strcmp(o->section, "class") != 0 || o->type == OPTION_CHOICE)
-                continue;
-            option_text(o, &c->rules[i], text);
-            if (strcmp(text, o->preset) == 0)
-                continue;
-            if (!header)
-                fprintf(out, "\n[class %s]\n", c->rules[i].label);
-            header = true;
-            write_value(out, o, text, false);
-        }
+    const size_t room = CONFIG_MAX_LINE - strlen(o->name) - 5;
+
+    while (*text) {
+        size_t n = strlen(text);
+        if (n > room)
+            for (n = room; n > 0 && text[n] != ',';)
+                n--;
+        fprintf(out, "%s = %.*s\n", o->name, (int)n, text);
+        text += n + strspn(text + n, ", ");
     }
 }
 
-static void write_class_help(const struct section *s, FILE *out)
+/* The mode of a class stands in [decision]'s lists. */
+static void write_row(const struct config_list *l, const void *row, FILE *out)
 {
+    bool header = false;
+
+    for (const struct option *o = options; o->section; o++) {
+        char text[OPTION_VALUE];
+        if (strcmp(o->section, l->section) != 0 || (o->type == OPTION_CHOICE && strcmp(o->name, "mode") == 0))
+            continue;
+        option_text(o, row, text);
+        if (strcmp(text, o->preset) == 0)
+            continue;
+        if (!header)
+            fprintf(out, "\n[%s %s]\n", l->section, (const char *)row);
+        header = true;
+        if (o->type == OPTION_NAMES)
+            write_names(out, o, text);
+        else
+            write_value(out, o, text, false);
+    }
+}
+
+static void write_list_help(const struct section *s, FILE *out)
+{
+    static const char *const examples[][2] = {
+        {"class", "smoke_alarm"}, {"action", "flash"}, {"webhook", "phone"}, {NULL, NULL}};
+
     fputc('\n', out);
     write_comment(out, s->help);
-    fputs("#[class smoke_alarm]\n", out);
+    for (size_t i = 0; examples[i][0]; i++)
+        if (strcmp(examples[i][0], s->name) == 0)
+            fprintf(out, "#[%s %s]\n", s->name, examples[i][1]);
     for (const struct option *o = options; o->section; o++)
-        if (strcmp(o->section, "class") == 0) {
+        if (strcmp(o->section, s->name) == 0) {
             write_help(out, o);
-            fprintf(out, "#%s = %s\n", o->name, o->preset);
+            fprintf(out, "#%s =%s%s\n", o->name, *o->preset ? " " : "", o->preset);
         }
 }
 
@@ -129,12 +152,14 @@ void config_write(const struct config *c, FILE *out, bool comments)
               "# Times take ms, s, min or h. A comment behind a value begins with \" ;\".\n",
               out);
     for (const struct section *s = sections; s->name; s++) {
-        if (strcmp(s->name, "class") != 0)
+        if (!config_list(s->name))
             write_section(s, c, out, comments);
         else if (comments)
-            write_class_help(s, out);
+            write_list_help(s, out);
     }
-    write_rules(c, out);
+    for (const struct config_list *l = config_lists; l->section; l++)
+        for (size_t i = 0; i < config_list_count(c, l); i++)
+            write_row(l, config_list_at(c, l, i), out);
 }
 
 /* roff: `x` in bold, backslashes, hyphens and leading dots made safe */
@@ -175,7 +200,7 @@ static void man_option(FILE *out, const struct option *o)
 void config_write_man(FILE *out)
 {
     for (const struct section *s = sections; s->name; s++) {
-        fprintf(out, ".SS [%s]\n", strcmp(s->name, "class") == 0 ? "class NAME" : s->name);
+        fprintf(out, ".SS [%s%s]\n", s->name, config_list(s->name) ? " NAME" : "");
         write_roff(out, s->help);
         fputc('\n', out);
         for (const struct option *o = options; o->section; o++)

@@ -1,6 +1,6 @@
 #include "audio/analysis.h"
 #include "base/config.h"
-#include "base/options.h"
+#include "base/option_private.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -19,11 +19,6 @@ static const struct unit {
     {"ms", "ms", 1, 1}, {"ms", "s", 1000, 1}, {"dB", "dB", 1, 1},   {"Hz", "Hz", 1, 1},  {"Hz", "kHz", 1000, 1},
 };
 
-static void *at(const struct option *o, void *base)
-{
-    return (char *)base + o->offset;
-}
-
 static double get_number(const struct option *o, const void *base)
 {
     const void *field = (const char *)base + o->offset;
@@ -34,7 +29,7 @@ static double get_number(const struct option *o, const void *base)
 
 static void set_number(const struct option *o, void *base, double value)
 {
-    void *field = at(o, base);
+    void *field = option_at(o, base);
     if (o->type == OPTION_INT || o->type == OPTION_CHOICE)
         *(int *)field = (int)value;
     else if (o->size == sizeof(float))
@@ -87,6 +82,22 @@ void option_allowed(const struct option *o, char *out, size_t size)
     case OPTION_TOPIC:
         snprintf(out, size, "an MQTT topic without wildcards (+, #), not beginning or ending with /");
         return;
+    case OPTION_URL:
+        snprintf(out, size, "an address that begins with http:// or https://, up to %zu bytes", o->size - 1);
+        return;
+    case OPTION_COMMAND:
+        snprintf(out, size, "/path/to/program and its arguments, up to %zu bytes (no shell)", o->size - 1);
+        return;
+    case OPTION_MESSAGE:
+        snprintf(out, size, "text of up to %zu bytes, with ${label}, ${score} and other values of the event",
+                 o->size - 1);
+        return;
+    case OPTION_NAMES:
+        if (o->words)
+            snprintf(out, size, "%s, with commas between them", words);
+        else
+            snprintf(out, size, "class names, [a-z0-9_], with commas between them");
+        return;
     case OPTION_CHANNEL:
         snprintf(out, size, "mix, or a channel's number from %.0f to %.0f", o->min, o->max);
         return;
@@ -108,7 +119,7 @@ void option_allowed(const struct option *o, char *out, size_t size)
     }
 }
 
-static int refuse(const struct option *o, const char *what, struct err *err)
+int option_refuse(const struct option *o, const char *what, struct err *err)
 {
     char allowed[256];
     option_allowed(o, allowed, sizeof allowed);
@@ -121,10 +132,10 @@ static int refuse_words(const struct option *o, const char *text, struct err *er
     for (const struct option_word *w = o->words; w && w->word; w++)
         text_nearest_try(&near, w->word);
     if (!near.best)
-        return refuse(o, "unknown value", err);
+        return option_refuse(o, "unknown value", err);
     char what[96];
     snprintf(what, sizeof what, "unknown value (did you mean %s?)", near.best);
-    return refuse(o, what, err);
+    return option_refuse(o, what, err);
 }
 
 /* Takes the unit that follows a number into account. False: it is none of the option's. */
@@ -162,9 +173,9 @@ static int parse_number(const struct option *o, void *base, const char *text, st
         return 0;
     }
     if (!*text)
-        return refuse(o, "no value", err);
+        return option_refuse(o, "no value", err);
     if (!text_number(text, &value, &end))
-        return refuse(o, "not a number", err);
+        return option_refuse(o, "not a number", err);
     if (!apply_unit(o, end, &value)) {
         char what[128];
         end += strspn(end, " \t");
@@ -174,12 +185,12 @@ static int parse_number(const struct option *o, void *base, const char *text, st
             snprintf(what, sizeof what, "not a number (a comment behind a value begins with \" ;\")");
         else
             snprintf(what, sizeof what, "\"%.32s\" behind the number is not understood", end);
-        return refuse(o, what, err);
+        return option_refuse(o, what, err);
     }
     if (o->type == OPTION_INT && value != floor(value))
-        return refuse(o, "not a whole number", err);
+        return option_refuse(o, "not a whole number", err);
     if (!in_range(o, value))
-        return refuse(o, "out of range", err);
+        return option_refuse(o, "out of range", err);
     set_number(o, base, value);
     return 0;
 }
@@ -189,57 +200,10 @@ static int parse_bool(const struct option *o, void *base, const char *text, stru
     static const char *const words[] = {"off", "no", "false", "0", "on", "yes", "true", "1"};
     for (size_t i = 0; i < 8; i++)
         if (strcasecmp(words[i], text) == 0) {
-            *(bool *)at(o, base) = i >= 4;
+            *(bool *)option_at(o, base) = i >= 4;
             return 0;
         }
-    return refuse(o, *text ? "neither on nor off" : "no value", err);
-}
-
-static const char *host_problem(const char *text)
-{
-    const char *colon = strchr(text, ':');
-    if (!*text)
-        return "no value";
-    if (strstr(text, "://"))
-        return "a URL is not taken: name the host alone, the port and TLS have options of their own";
-    if (colon && !strchr(colon + 1, ':'))
-        return "the port has an option of its own";
-    if (strpbrk(text, " \t/@"))
-        return "not a host name";
-    return NULL;
-}
-
-static const char *topic_problem(const char *text)
-{
-    if (!*text)
-        return "no value";
-    if (strpbrk(text, "+#"))
-        return "wildcards are not allowed";
-    if (*text == '/' || text[strlen(text) - 1] == '/' || strstr(text, "//"))
-        return "an empty level in the topic";
-    return *text == '$' ? "topics that begin with $ are the broker's own" : NULL;
-}
-
-static int parse_text(const struct option *o, void *base, const char *text, struct err *err)
-{
-    size_t n = strlen(text);
-    const char *problem = NULL;
-
-    for (const char *p = text; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            problem = "a control character in it";
-    if (n >= o->size)
-        problem = "too long";
-    else if (!problem && o->type == OPTION_HOST)
-        problem = host_problem(text);
-    else if (!problem && o->type == OPTION_TOPIC)
-        problem = topic_problem(text);
-    else if (!problem && o->type == OPTION_PATH && text[0] == '~' && text[1] == '/')
-        problem = "~ is not replaced by the home directory here: write the whole path";
-    if (problem)
-        return refuse(o, problem, err);
-    memcpy(at(o, base), text, n + 1);
-    return 0;
+    return option_refuse(o, *text ? "neither on nor off" : "no value", err);
 }
 
 static int parse_channel(const struct option *o, void *base, const char *text, struct err *err)
@@ -247,13 +211,13 @@ static int parse_channel(const struct option *o, void *base, const char *text, s
     const char *end;
     long number;
     if (strcasecmp(text, "mix") == 0)
-        snprintf(at(o, base), o->size, "mix");
+        snprintf(option_at(o, base), o->size, "mix");
     else if (!text_int(text, &number, &end) || *end)
-        return refuse(o, *text ? "not a channel" : "no value", err);
+        return option_refuse(o, *text ? "not a channel" : "no value", err);
     else if ((double)number < o->min || (double)number > o->max)
-        return refuse(o, "out of range", err);
+        return option_refuse(o, "out of range", err);
     else
-        snprintf(at(o, base), o->size, "%ld", number);
+        snprintf(option_at(o, base), o->size, "%ld", number);
     return 0;
 }
 
@@ -277,7 +241,7 @@ static int time_of_day(const char *text, const char **end)
 
 static int parse_hours(const struct option *o, void *base, const char *text, struct err *err)
 {
-    int *hours = at(o, base);
+    int *hours = option_at(o, base);
     const char *p;
 
     if (word_find(o, text)) {
@@ -286,20 +250,20 @@ static int parse_hours(const struct option *o, void *base, const char *text, str
     }
     int from = time_of_day(text, &p);
     if (from < 0 || from == 24 * 60)
-        return refuse(o, *text ? "not two times of the day" : "no value", err);
+        return option_refuse(o, *text ? "not two times of the day" : "no value", err);
     while (isblank((unsigned char)*p))
         p++;
     if (*p++ != '-')
-        return refuse(o, "not two times of the day", err);
+        return option_refuse(o, "not two times of the day", err);
     while (isblank((unsigned char)*p))
         p++;
     int to = time_of_day(p, &p);
     if (to < 0 || *p)
-        return refuse(o, "not two times of the day", err);
+        return option_refuse(o, "not two times of the day", err);
     if (to == 24 * 60)
         to = 0;
     if (from == to)
-        return refuse(o, "the same time twice", err);
+        return option_refuse(o, "the same time twice", err);
     hours[0] = from;
     hours[1] = to;
     return 0;
@@ -325,18 +289,24 @@ int option_parse(const struct option *o, void *base, const char *text, struct er
         if (o->type == OPTION_CHOICE)
             set_number(o, base, w->value);
         else
-            snprintf(at(o, base), o->size, "%s", w->word);
+            snprintf(option_at(o, base), o->size, "%s", w->word);
         return 0;
     case OPTION_THRESHOLD:
-        return gate_threshold_parse(text, at(o, base), err) ? refuse(o, *text ? "not a threshold" : "no value", err)
-                                                            : 0;
+        return gate_threshold_parse(text, option_at(o, base), err)
+                   ? option_refuse(o, *text ? "not a threshold" : "no value", err)
+                   : 0;
     case OPTION_HOURS:
         return parse_hours(o, base, text, err);
     case OPTION_TEXT:
     case OPTION_PATH:
     case OPTION_HOST:
     case OPTION_TOPIC:
-        return parse_text(o, base, text, err);
+    case OPTION_URL:
+    case OPTION_COMMAND:
+    case OPTION_MESSAGE:
+        return option_parse_text(o, base, text, err);
+    case OPTION_NAMES:
+        return option_parse_names(o, base, text, err);
     case OPTION_LABELS:
         break;
     }
@@ -396,6 +366,10 @@ void option_text(const struct option *o, const void *base, char out[OPTION_VALUE
     case OPTION_TOPIC:
     case OPTION_CHANNEL:
     case OPTION_WORD:
+    case OPTION_URL:
+    case OPTION_COMMAND:
+    case OPTION_MESSAGE:
+    case OPTION_NAMES:
         snprintf(out, OPTION_VALUE, "%s", (const char *)field);
         return;
     case OPTION_LABELS:

@@ -4,8 +4,10 @@
 
 #include <string.h>
 
-#define AT(field)   offsetof(struct config, field), sizeof(((struct config *)0)->field)
-#define RULE(field) offsetof(struct class_rule, field), sizeof(((struct class_rule *)0)->field)
+#define AT(field)     offsetof(struct config, field), sizeof(((struct config *)0)->field)
+#define RULE(field)   offsetof(struct class_rule, field), sizeof(((struct class_rule *)0)->field)
+#define ACTION(field) offsetof(struct action_config, field), sizeof(((struct action_config *)0)->field)
+#define HOOK(field)   offsetof(struct webhook_config, field), sizeof(((struct webhook_config *)0)->field)
 /* two fields that follow each other */
 #define RULE_HOURS offsetof(struct class_rule, active_from), 2 * sizeof(int)
 _Static_assert(offsetof(struct class_rule, active_to) == offsetof(struct class_rule, active_from) + sizeof(int),
@@ -25,6 +27,12 @@ static const struct option_word mqtt_versions[] = {{"auto", 0}, {"5", 5}, {"3.1.
 static const struct option_word log_levels[] = {{"error", 0}, {"warn", 0}, {"info", 0}, {"debug", 0}, {NULL, 0}};
 static const struct option_word log_formats[] = {{"auto", 0}, {"text", 0}, {"json", 0}, {"journal", 0}, {NULL, 0}};
 
+static const struct option_word choice_types[] = {
+    {"start", CHOICE_START}, {"end", CHOICE_END}, {"both", CHOICE_BOTH}, {NULL, 0}};
+static const struct option_word groups[] = {{"alarm", 0},     {"animal", 0},  {"human", 0},
+                                            {"household", 0}, {"vehicle", 0}, {"nature", 0},
+                                            {"tool", 0},      {"music", 0},   {NULL, 0}};
+
 const struct section sections[] = {
     {"input", "Where sound comes from."},
     {"gate", "When something is loud enough to be looked at. `earshot levels` shows the figures that these act on."},
@@ -37,6 +45,11 @@ const struct section sections[] = {
     {"log", "What is said, and how."},
     {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is left "
               "out is as in [decision]. The section may stand once for each class."},
+    {"action",
+     "A program that is run when something is heard; NAME is for the log. The section may stand once for each "
+     "action. Sounds that are held back (cooldown, active hours) run nothing."},
+    {"webhook", "An address that an event is sent to by HTTP POST; NAME is for the log. The section may stand once for "
+                "each. What cannot be delivered waits in the outbox and is tried again."},
     {NULL, NULL},
 };
 
@@ -161,6 +174,65 @@ const struct option options[] = {
      "Local time of day in which the class is notified, such as `22:00-07:00`."},
     {"class", "mode", OPTION_CHOICE, RULE(mode), 0, 0, "", class_modes, "default", true,
      "`allow` and `ignore` put the class on the list of that name in [decision]."},
+
+    {"action", "exec", OPTION_COMMAND, ACTION(exec), 0, 0, "", NULL, "", false,
+     "The program by its absolute path, and its arguments. Blanks separate them; quotes (' or \") hold blanks "
+     "together, a \\ "
+     "takes the next character as it is. There is no shell: no variables, wildcards, pipes. The event is in the "
+     "environment "
+     "(EARSHOT_LABEL, EARSHOT_SCORE, ...) and as JSON on standard input; what the program writes goes to the log."},
+    {"action", "label", OPTION_NAMES, ACTION(when.label), 0, 0, "", NULL, "", false,
+     "Classes that it is for. Without label and group: all. Commas between them, or the line again for each."},
+    {"action", "group", OPTION_NAMES, ACTION(when.group), 0, 0, "", groups, "", false,
+     "Groups of classes that it is for, beside those of `label`; `earshot model labels` shows which class is in "
+     "which."},
+    {"action", "event", OPTION_CHOICE, ACTION(when.event), 0, 0, "", choice_types, "start", false,
+     "When a sound begins, when it ends, or both."},
+    {"action", "min_score", OPTION_NUMBER, ACTION(when.min_score), 0, 1, "", NULL, "0", false,
+     "Only from this score on."},
+    {"action", "cooldown", OPTION_NUMBER, ACTION(when.cooldown), 0, 86400, "s", NULL, "0 s", false,
+     "For this long after the start of a sound of a class, further ones of that class are left out."},
+    {"action", "rate", OPTION_INT, ACTION(when.rate), 1, 600, "", off_zero, "10", false,
+     "At most so many in any minute; what is beyond it is left out, counted and logged."},
+    {"action", "test", OPTION_BOOL, ACTION(when.test), 0, 0, "", NULL, "off", false, "Also for `earshot test`."},
+    {"action", "late", OPTION_BOOL, ACTION(late), 0, 0, "", NULL, "off", false,
+     "Also for events that are late (see [decision] late_after)."},
+    {"action", "timeout", OPTION_NUMBER, ACTION(timeout), 0.1, 3600, "s", NULL, "30 s", false,
+     "A program that takes longer is ended, and whatever it has started: by SIGTERM, and 2 s later by SIGKILL."},
+
+    {"webhook", "url", OPTION_URL, HOOK(url), 0, 0, "", NULL, "", false,
+     "The address. One that is a secret itself belongs into secret_file, and this stays empty."},
+    {"webhook", "secret_file", OPTION_PATH, HOOK(secret_file), 0, 0, "", NULL, "", false,
+     "File of lines that are headers (`Authorization: Bearer ...`), and a line with the address where `url` is empty. "
+     "Empty: the systemd credential webhook-NAME, where there is one. The service must be able to read it, and nobody "
+     "else "
+     "should."},
+    {"webhook", "ca_file", OPTION_PATH, HOOK(ca_file), 0, 0, "", NULL, "", false,
+     "Certificates (PEM) that the server's is checked against. Empty: the system's own."},
+    {"webhook", "body", OPTION_MESSAGE, HOOK(body), 0, 0, "", NULL, "", false,
+     "What is sent: text with ${label}, ${score}, ${time}, ${source}, ${node} and other values of the event. Empty: "
+     "the "
+     "event as JSON."},
+    {"webhook", "content_type", OPTION_TEXT, HOOK(content_type), 0, 0, "", NULL, "application/json", false,
+     "The body's type. Values are made safe for application/json and application/x-www-form-urlencoded."},
+    {"webhook", "label", OPTION_NAMES, HOOK(when.label), 0, 0, "", NULL, "", false,
+     "Classes that it is for. Without label and group: all. Commas between them, or the line again for each."},
+    {"webhook", "group", OPTION_NAMES, HOOK(when.group), 0, 0, "", groups, "", false,
+     "Groups of classes that it is for, beside those of `label`; `earshot model labels` shows which class is in "
+     "which."},
+    {"webhook", "event", OPTION_CHOICE, HOOK(when.event), 0, 0, "", choice_types, "start", false,
+     "When a sound begins, when it ends, or both."},
+    {"webhook", "min_score", OPTION_NUMBER, HOOK(when.min_score), 0, 1, "", NULL, "0", false,
+     "Only from this score on."},
+    {"webhook", "cooldown", OPTION_NUMBER, HOOK(when.cooldown), 0, 86400, "s", NULL, "0 s", false,
+     "For this long after the start of a sound of a class, further ones of that class are left out."},
+    {"webhook", "rate", OPTION_INT, HOOK(when.rate), 1, 600, "", off_zero, "60", false,
+     "At most so many in any minute; what is beyond it is left out, counted and logged."},
+    {"webhook", "test", OPTION_BOOL, HOOK(when.test), 0, 0, "", NULL, "off", false, "Also for `earshot test`."},
+    {"webhook", "timeout", OPTION_NUMBER, HOOK(timeout), 1, 300, "s", NULL, "10 s", false,
+     "Longest time that one attempt may take."},
+    {"webhook", "max_age", OPTION_NUMBER, HOOK(max_age), 10, 2592000, "s", NULL, "24 h", false,
+     "What could not be delivered for this long is given up, and logged. 5 min suits what makes a telephone ring."},
     {0},
 };
 

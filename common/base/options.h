@@ -8,13 +8,17 @@
 #include <stddef.h>
 
 enum option_type {
-    OPTION_INT,       /* int */
-    OPTION_NUMBER,    /* double or float (by `size`), in `unit` */
-    OPTION_BOOL,      /* bool */
-    OPTION_TEXT,      /* char[size] */
-    OPTION_PATH,      /* char[size]; "~/" is refused: nothing would expand it */
-    OPTION_HOST,      /* char[size]; host name or address, no URL */
-    OPTION_TOPIC,     /* char[size]; MQTT topic without wildcards */
+    OPTION_INT,     /* int */
+    OPTION_NUMBER,  /* double or float (by `size`), in `unit` */
+    OPTION_BOOL,    /* bool */
+    OPTION_TEXT,    /* char[size] */
+    OPTION_PATH,    /* char[size]; "~/" is refused: nothing would expand it */
+    OPTION_HOST,    /* char[size]; host name or address, no URL */
+    OPTION_TOPIC,   /* char[size]; MQTT topic without wildcards */
+    OPTION_URL,     /* char[size]; http or https, "" where none is given */
+    OPTION_COMMAND, /* char[size]; base/argv.h; quotes around the whole belong to it */
+    OPTION_MESSAGE, /* char[size]; event/event_text.h */
+    OPTION_NAMES, /* char[size]; class names, or words of `words`: "a, b"; given more than once, it adds; "" empties it */
     OPTION_CHANNEL,   /* char[size]; "mix" or a number from 1 */
     OPTION_CHOICE,    /* int, by `words` */
     OPTION_WORD,      /* char[size], one of `words` */
@@ -30,7 +34,8 @@ struct option_word {
 };
 
 struct option {
-    const char *section; /* "class": a row of [class NAME], its offset is into struct class_rule */
+    const char
+        *section; /* "class": a row of [class NAME], its offset is into struct class_rule; so "action", "webhook" */
     const char *name;
     enum option_type type;
     size_t offset, size;             /* field in struct config */
@@ -58,6 +63,12 @@ void option_allowed(const struct option *o, char *out, size_t size);
 /* Text to field. `base`: the struct that `offset` counts from. On failure err has what was wrong and what is
  * allowed, without the option's name, and the field is as before. Not for OPTION_LABELS. */
 int option_parse(const struct option *o, void *base, const char *text, struct err *err);
+
+/* Is the name one of "a, b, c" (OPTION_NAMES)? */
+bool option_names_have(const char *list, const char *name);
+
+/* Why the text is no http or https address that may stand in a file, or NULL. */
+const char *option_url_problem(const char *text);
 
 /* Field to the text that option_parse takes. Not for OPTION_LABELS. */
 void option_text(const struct option *o, const void *base, char out[OPTION_VALUE]);

@@ -170,8 +170,7 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
     m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     m->locks = pthread_mutex_init(&m->lock, NULL) == 0 && pthread_mutex_init(&m->control_lock, NULL) == 0;
     m->config = *config;
-    m->config.rules = NULL;
-    m->config.n_rules = 0;
+    config_forget_lists(&m->config);
     m->control = control;
     m->output = (struct output){.name = "mqtt",
                                 .event = mqtt_event,
