@@ -87,7 +87,7 @@ static void test_defaults(void **state)
     assert_int_equal(c.mqtt.version, 0);
     assert_int_equal(c.mqtt.keepalive, 30);
     assert_int_equal(c.mqtt.queue, 1000);
-    assert_true(c.mqtt.level_interval == 10 && c.mqtt.health_interval == 60);
+    assert_true(c.level.interval == 10 && c.mqtt.health_interval == 60);
     assert_string_equal(c.log.level, "info");
     assert_string_equal(c.log.format, "auto");
     assert_int_equal(c.n_rules, 0);
@@ -284,7 +284,7 @@ static void test_values(void **state)
         {"mqtt.tls=1", "on"},
         {"mqtt.version=3.1.1", "3.1.1"},
         {"mqtt.host=fe80::1%eth0", "fe80::1%eth0"},
-        {"mqtt.level_interval=off", "off"},
+        {"level.interval=off", "off"},
         {"mqtt.queue=1e3", "1000"},
         {"decision.cooldown=1 h", "3600 s"},
         {"decision.threshold=model", "model"},
@@ -571,7 +571,7 @@ static void test_round_trip(void **state)
         "mqtt.username=\"quoted\"",
         "mqtt.node= blank ",
         "mqtt.version=3.1.1",
-        "mqtt.level_interval=off",
+        "level.interval=off",
         "mqtt.tls=on",
         "log.level=debug",
         "log.format=json",

@@ -232,6 +232,14 @@ int config_check(const struct config *c, struct err *err)
                        c->model.hop, c->model.window);
     if (c->input.channels > 0 && channel > c->input.channels)
         return err_set(err, "[input] channel = %d, but channels = %d", channel, c->input.channels);
+    if (c->level.evening_from != c->level.day_to)
+        return err_set(
+            err, "[level] evening begins at %02d:%02d, but day ends at %02d:%02d; allowed: no gap between them",
+            c->level.evening_from / 60, c->level.evening_from % 60, c->level.day_to / 60, c->level.day_to % 60);
+    if ((c->level.day_to - c->level.day_from + 1440) % 1440 +
+            (c->level.evening_to - c->level.evening_from + 1440) % 1440 >=
+        1440)
+        return err_set(err, "[level] day and evening take all of the 24 hours; allowed: a rest that is the night");
     return check_mqtt(c, err) < 0 ? -1 : check_lists(c, err);
 }
 

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define CONFIG_TEXT 256
+#define CONFIG_TEXT      256
+#define LEVEL_CALIBRATED 1.0 /* level.sensitivity: no figure, but what `earshot calibrate` found */
 
 #define CONFIG_NAMES 480 /* a list of class names */
 
@@ -84,9 +85,16 @@ struct config {
         int version;            /* 0: 5 and then 3.1.1; 5; 3 */
         int keepalive;          /* s */
         int queue;              /* messages held while the broker is away */
-        double level_interval;  /* s between `level` messages, 0: none */
         double health_interval; /* s */
     } mqtt;
+    struct {
+        bool enabled;
+        double interval;    /* s that published figures are of, 0: none are */
+        double keep;        /* s to a row of the history, 0: none */
+        double sensitivity; /* dBFS, full-scale sine 0, at 94 dB SPL; LEVEL_CALIBRATED: see daemon/calibration.h */
+        bool third_octave;
+        int day_from, day_to, evening_from, evening_to; /* minutes of the local day; the rest is night */
+    } level;
     struct {
         char level[8];  /* error warn info debug */
         char format[8]; /* auto text json journal */

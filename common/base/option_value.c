@@ -15,8 +15,9 @@ static const struct unit {
     const char *unit, *written;
     double times, over; /* both, so that 35 ms is 0.035 s to the last bit */
 } units[] = {
-    {"s", "s", 1, 1},   {"s", "sec", 1, 1},   {"s", "ms", 1, 1000}, {"s", "min", 60, 1}, {"s", "h", 3600, 1},
-    {"ms", "ms", 1, 1}, {"ms", "s", 1000, 1}, {"dB", "dB", 1, 1},   {"Hz", "Hz", 1, 1},  {"Hz", "kHz", 1000, 1},
+    {"s", "s", 1, 1},       {"s", "sec", 1, 1},   {"s", "ms", 1, 1000}, {"s", "min", 60, 1},
+    {"s", "h", 3600, 1},    {"ms", "ms", 1, 1},   {"ms", "s", 1000, 1}, {"dB", "dB", 1, 1},
+    {"dBFS", "dBFS", 1, 1}, {"dBFS", "dB", 1, 1}, {"Hz", "Hz", 1, 1},   {"Hz", "kHz", 1000, 1},
 };
 
 static double get_number(const struct option *o, const void *base)
@@ -111,7 +112,7 @@ void option_allowed(const struct option *o, char *out, size_t size)
                  "(up to 1), or off");
         return;
     case OPTION_HOURS:
-        snprintf(out, size, "always, or two times of the day such as 22:00-07:00");
+        snprintf(out, size, "%stwo times of the day such as 22:00-07:00", o->words ? "always, or " : "");
         return;
     case OPTION_LABELS:
         snprintf(out, size, "class names, [a-z0-9_], with commas between them");

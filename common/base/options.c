@@ -9,11 +9,17 @@
 #define ACTION(field) offsetof(struct action_config, field), sizeof(((struct action_config *)0)->field)
 #define HOOK(field)   offsetof(struct webhook_config, field), sizeof(((struct webhook_config *)0)->field)
 /* two fields that follow each other */
+#define HOURS(field) offsetof(struct config, field), 2 * sizeof(int)
+_Static_assert(offsetof(struct config, level.day_to) == offsetof(struct config, level.day_from) + sizeof(int) &&
+                   offsetof(struct config, level.evening_to) ==
+                       offsetof(struct config, level.evening_from) + sizeof(int),
+               "options \"day\" and \"evening\" write both");
 #define RULE_HOURS offsetof(struct class_rule, active_from), 2 * sizeof(int)
 _Static_assert(offsetof(struct class_rule, active_to) == offsetof(struct class_rule, active_from) + sizeof(int),
                "option \"active\" writes both");
 
 static const struct option_word auto_zero[] = {{"auto", 0}, {NULL, 0}};
+static const struct option_word by_calibration[] = {{"calibration", LEVEL_CALIBRATED}, {NULL, 0}};
 static const struct option_word by_model[] = {{"model", 0}, {NULL, 0}};
 static const struct option_word own_context[] = {{"model", -1}, {NULL, 0}};
 static const struct option_word own_threshold[] = {{"model", -1}, {NULL, 0}};
@@ -41,6 +47,9 @@ const struct section sections[] = {
     {"mqtt", "The broker that events go to. A broker that is absent is tried again, for ever. The password never "
              "stands in this file: see password_file, or hand it over as the systemd credential mqtt-password or in "
              "the environment variable EARSHOT_MQTT_PASSWORD."},
+    {"level",
+     "The sound level meter: A, C and Z weighting, Fast and Slow after IEC 61672-1. Until it is calibrated (`earshot "
+     "calibrate`, or sensitivity below) its figures are dBFS: right among themselves, but not those of a room."},
     {"state", "What earshot remembers between two runs."},
     {"log", "What is said, and how."},
     {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is left "
@@ -147,10 +156,28 @@ const struct option options[] = {
     {"mqtt", "queue", OPTION_INT, AT(mqtt.queue), 32, 100000, "", NULL, "1000", false,
      "Events held while the broker is away. Beyond it the oldest updates go first, then the oldest starts and ends; "
      "what is dropped is counted, logged and published."},
-    {"mqtt", "level_interval", OPTION_NUMBER, AT(mqtt.level_interval), 1, 86400, "s", off_zero, "10 s", false,
-     "From one message with sound levels to the next."},
     {"mqtt", "health_interval", OPTION_NUMBER, AT(mqtt.health_interval), 5, 86400, "s", NULL, "60 s", false,
      "From one message with the daemon's health to the next; changes of its state are told at once."},
+
+    {"level", "enabled", OPTION_BOOL, AT(level.enabled), 0, 0, "", NULL, "on", false,
+     "Measure sound levels. Without it the `level` message has the gate's figures alone."},
+    {"level", "interval", OPTION_NUMBER, AT(level.interval), 1, 3600, "s", off_zero, "10 s", false,
+     "Figures are published for so long each: LAeq is the average over it."},
+    {"level", "history", OPTION_NUMBER, AT(level.keep), 10, 3600, "s", off_zero, "60 s", false,
+     "Figures are kept in the history for so long each; `earshot noise` works on them. Shorter ones write more to the "
+     "disk."},
+    {"level", "sensitivity", OPTION_NUMBER, AT(level.sensitivity), -120, 0, "dBFS", by_calibration, "calibration", true,
+     "What the microphone's data sheet says of it: its level at 94 dB and 1 kHz, where a full-scale sine is 0 dBFS; "
+     "such as "
+     "`-26 dBFS`. `calibration` is what `earshot calibrate` found for this input, and uncalibrated where it was never "
+     "run."},
+    {"level", "third_octave", OPTION_BOOL, AT(level.third_octave), 0, 0, "", NULL, "off", false,
+     "Measure the spectrum in thirds of octaves too (IEC 61260-1, base 10, unweighted)."},
+    {"level", "day", OPTION_HOURS, HOURS(level.day_from), 0, 1439, "", NULL, "07:00-19:00", true,
+     "Local time of the day in noise reports (Lday)."},
+    {"level", "evening", OPTION_HOURS, HOURS(level.evening_from), 0, 1439, "", NULL, "19:00-23:00", true,
+     "Local time of the evening, whose sound counts 5 dB more in Lden. It begins where the day ends; the rest is "
+     "night, 10 dB more."},
 
     {"state", "dir", OPTION_PATH, AT(state.dir), 0, 0, "", NULL, "", false,
      "Folder. Empty: $STATE_DIRECTORY, /var/lib/earshot if it is there and can be written, $XDG_STATE_HOME/earshot, "

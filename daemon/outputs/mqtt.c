@@ -92,7 +92,7 @@ static void mqtt_health(struct output *o, const struct health *health)
         m->own.replaced += m->health_waiting;
         m->health_waiting = true;
     }
-    if (health->listening && due(&m->level_time, m->config.mqtt.level_interval, now)) {
+    if (health->listening && due(&m->level_time, m->config.level.interval, now)) {
         m->own.replaced += m->level_waiting;
         m->level_waiting = true;
     }
