@@ -14,14 +14,14 @@ BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libs
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
-	espeak-ng
+	espeak-ng parallel
 BENCH_PACKAGES := mosquitto python3
 COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthread
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads
-QUICK_NAMES := layout bad_input classify daemon sounds evaluate evaluate_stream
+QUICK_NAMES := layout bad_input classify daemon sounds evaluate evaluate_stream archive
 LONG_NAMES  := ears capture mqtt service tree arm64 import soundscape microphone calibrate compare train
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue pipeline service
 SANITIZED_SYSTEM := tests/system/daemon.sh

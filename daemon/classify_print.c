@@ -1,8 +1,10 @@
 #include "daemon/classify_print.h"
 
+#include "base/csv.h"
 #include "base/json.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +100,54 @@ int classify_json(FILE *out, const char *file, const struct classification *c, s
     json_decref(o);
     fputc('\n', out);
     return failed ? -1 : 0;
+}
+
+void classify_csv_header(FILE *out)
+{
+    fputs("file,duration_s,model,kind,label,score,start_s,end_s,peak_dbfs,rms_dbfs\n", out);
+}
+
+static void csv_begin(FILE *out, const char *file, double duration_s, const char *model, const char *kind)
+{
+    csv_write(out, file);
+    fprintf(out, ",%.3f,", duration_s);
+    csv_write(out, model);
+    fprintf(out, ",%s,", kind);
+}
+
+static void csv_level(FILE *out, double dbfs)
+{
+    fputc(',', out);
+    if (isfinite(dbfs))
+        fprintf(out, "%.1f", dbfs);
+}
+
+int classify_csv(FILE *out, const char *file, const struct classification *c, size_t top)
+{
+    for (size_t k = 0; k < c->n_verdicts; k++) {
+        const struct verdict *v = &c->verdicts[k];
+        size_t n;
+        struct rank *r = ranking(v, top, &n);
+        if (!r)
+            return -1;
+        for (size_t i = 0; i < n; i++) {
+            csv_begin(out, file, c->duration_s, v->model->name, "top");
+            csv_write(out, r[i].label);
+            fprintf(out, ",%.6f,,,,\n", (double)r[i].score);
+        }
+        free(r);
+        for (size_t i = 0; i < v->n_events; i++) {
+            const struct event *e = &v->events[i];
+            csv_begin(out, file, c->duration_s, v->model->name, "event");
+            csv_write(out, e->label);
+            fprintf(out, ",%.6f,%.3f,%.3f", (double)e->score, seconds(e, e->start_position),
+                    seconds(e, e->end_position));
+            csv_level(out, (double)e->peak_dbfs);
+            csv_level(out, (double)e->rms_dbfs);
+            fputc('\n', out);
+        }
+    }
+    return 0;
 }
 
 void print_name(FILE *out, const char *name)

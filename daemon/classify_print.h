@@ -10,6 +10,11 @@
  * all. -1: no memory. */
 int classify_json(FILE *out, const char *file, const struct classification *c, size_t top);
 
+/* Rows of comma-separated values under the header's names: for each model the best labels of the whole file (kind `top`), then its
+ * events (kind `event`). What does not apply is empty. -1: no memory. */
+int classify_csv(FILE *out, const char *file, const struct classification *c, size_t top);
+void classify_csv_header(FILE *out);
+
 /* A table: labels with bars, then the events with their times; several models side by side. -1: no memory. */
 int classify_table(FILE *out, const char *file, const struct classification *c, size_t top);
 
