@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "daemon/cmd.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,6 +84,10 @@ int args_next(struct args *a)
     for (int i = 0; a->flags && a->flags[i].name; i++)
         if (a->flags[i].letter && a->flags[i].letter == argument[1])
             return take(a, i, argument[2] ? argument + 2 : NULL);
+    if (isdigit((unsigned char)argument[1])) { /* a negative number */
+        a->value = argument;
+        return ARGS_PLAIN;
+    }
     return unknown_flag(a, argument, argument + 1);
 }
 

@@ -11,7 +11,7 @@
  *         }
  *
  * Takes --name VALUE, --name=VALUE, -n VALUE, -nVALUE, flags and plain arguments in any order; after "--" all
- * is plain; "-" is plain. */
+ * is plain; "-" and negative numbers are plain. */
 #ifndef EARSHOT_ARGS_H
 #define EARSHOT_ARGS_H
 

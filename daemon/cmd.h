@@ -9,11 +9,14 @@ enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 #define CONFIG_DEFAULT_PATH "/etc/earshot/earshot.conf"
 
+struct settings;
+
 /* What every sub-command gets: the flags that all share are already taken out of argv. */
 struct cmd_context {
     struct config config;               /* defaults, file and --section.name=value flags, checked */
     const char *config_path;            /* the file that was read, "" where there is none */
     const char *state_dir;              /* --state-dir, NULL where not given */
+    const struct settings *settings;    /* kept in the state directory: read behind the file; NULL: none */
     bool json;                          /* --json */
     struct cmd_assignment *assignments; /* flags that set options, in order; for cmdline_reload */
     size_t n_assignments;
@@ -31,7 +34,7 @@ struct command {
 };
 
 extern const struct command cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config, cmd_features,
-    cmd_doctor, cmd_test, cmd_evaluate;
+    cmd_doctor, cmd_test, cmd_evaluate, cmd_set;
 
 /* Flushes stdout. -1: nobody reads it any more, or it cannot be written: a command that goes on for long stops then, and
  * returns what it would have returned; cmdline_run says what is worth saying. */

@@ -1,12 +1,15 @@
 /* earshot run: the daemon. Start-up reads as a list, shutdown mirrors it. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/alarms.h"
 #include "daemon/args.h"
 #include "daemon/capture.h"
 #include "daemon/cmd.h"
 #include "daemon/cmdline.h"
+#include "daemon/commands.h"
 #include "daemon/devices.h"
 #include "daemon/pipeline.h"
+#include "daemon/run_config.h"
 #include "daemon/run_control.h"
 #include "daemon/run_outputs.h"
 #include "daemon/service.h"
@@ -34,22 +37,18 @@ struct daemon {
     char state_dir[4096];
     struct pipeline *pipeline;
     struct run_outputs outputs;
-    _Atomic(struct run_control *)
-        control; /* release and acquire: the MQTT thread may ask for a test before it is there */
-    struct daemon_control commands;
+    struct run_config config;
+    struct commands *commands;
+    struct daemon_control in; /* what outputs ask of us */
+    struct run_control *control;
     bool has_state, fast;
 };
 
-static int set_from_output(void *ctx, const char *name, const char *value, struct err *err)
+static int set_from_output(void *ctx, const char *name, const void *payload, size_t size, struct err *err)
 {
     struct daemon *d = ctx;
 
-    if (strcmp(name, "test") != 0)
-        return pipeline_set(d->pipeline, name, value, err);
-    struct run_control *control = atomic_load_explicit(&d->control, memory_order_acquire);
-    if (!control)
-        return err_set(err, "not ready for a test yet");
-    return run_control_test(control, value, err);
+    return commands_put(d->commands, COMMAND_MQTT, name, payload, size, NULL, err);
 }
 
 static void open_log(const struct config *c)
@@ -94,10 +93,19 @@ static void save_floor(struct daemon *d)
 
 static int open_outputs(struct daemon *d, struct err *err)
 {
-    d->commands.ctx = d;
-    d->commands.set = set_from_output;
-    d->commands.labels = pipeline_labels(d->pipeline, &d->commands.n_labels);
-    return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, &d->commands, err);
+    d->in.ctx = d;
+    d->in.set = set_from_output;
+    d->in.labels = pipeline_labels(d->pipeline, &d->in.n_labels);
+    struct output *alarms = output_alarms_new();
+    if (!alarms)
+        return err_set(err, "out of memory");
+    d->outputs.list[d->outputs.n++] = alarms;
+    d->config.pipeline = d->pipeline;
+    d->config.outputs = &d->outputs;
+    d->commands = commands_new(&d->config, alarms);
+    if (!d->commands)
+        return err_set(err, "out of memory or file descriptors");
+    return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, &d->in, err);
 }
 
 static void tick(struct daemon *d, unsigned n)
@@ -108,55 +116,21 @@ static void tick(struct daemon *d, unsigned n)
         save_floor(d);
 }
 
-/* Options of the model and of the decisions: they take a new recogniser, all others leave the sounds that are on alone. */
-static void note_recognition(void *ctx, const char *key, const char *from, const char *to, bool reloadable)
-{
-    static const char *const sections[] = {"model.", "decision.", "class."};
-    bool *differs = ctx;
-
-    (void)from;
-    (void)to;
-    for (unsigned i = 0; i < sizeof sections / sizeof *sections; i++)
-        *differs |= reloadable && strncmp(key, sections[i], strlen(sections[i])) == 0;
-}
-
-static void say_difference(void *ctx, const char *key, const char *from, const char *to, bool reloadable)
-{
-    (void)ctx;
-    log_info("reload: %s = %s (was %s)%s", key, to, from, reloadable ? "" : ": needs a restart");
-}
-
 static void reload(struct daemon *d)
 {
-    struct cmd_context *cx = d->cx;
-    struct config fresh;
-    struct err err;
-    bool recognition = false;
-
     service_reloading(d->service);
-    int rc = cmdline_reload(cx, &fresh, &err);
-    if (rc == 0) {
-        config_diff(&cx->config, &fresh, note_recognition, &recognition);
-        rc = pipeline_reload(d->pipeline, &fresh, recognition, &err);
-    }
-    if (rc < 0) {
-        log_error("reload: %s; everything stays as it was", err.text);
-    } else {
-        config_diff(&cx->config, &fresh, say_difference, NULL);
-        open_log(&fresh);
-        log_info("reload: done");
-        config_free(&cx->config);
-        cx->config = fresh;
-        fresh = (struct config){0};
-    }
-    config_free(&fresh);
+    run_config_reload(&d->config);
+    open_log(&d->cx->config);
+    commands_announce(d->commands);
     service_ready(d->service);
 }
 
 /* Returns the seconds that outputs may take to flush. */
 static double loop(struct daemon *d)
 {
-    struct pollfd fds[] = {{service_fd(d->service), POLLIN, 0}, {pipeline_end_fd(d->pipeline), POLLIN, 0}};
+    struct pollfd fds[] = {{service_fd(d->service), POLLIN, 0},
+                           {pipeline_end_fd(d->pipeline), POLLIN, 0},
+                           {commands_fd(d->commands), POLLIN, 0}};
     int64_t next = clock_ms(CLOCK_MONOTONIC);
 
     for (unsigned n = 0;;) {
@@ -166,7 +140,7 @@ static double loop(struct daemon *d)
             next += TICK_MS * (1 + -wait / TICK_MS);
             continue;
         }
-        if (poll(fds, 2, (int)wait) < 0 && errno != EINTR)
+        if (poll(fds, 3, (int)wait) < 0 && errno != EINTR)
             log_error("poll: %s", strerror(errno));
         if (fds[0].revents) {
             switch (service_take(d->service)) {
@@ -179,6 +153,8 @@ static double loop(struct daemon *d)
                 break;
             }
         }
+        if (fds[2].revents)
+            commands_run(d->commands);
         if (fds[1].revents) {
             log_info("the input has ended");
             return FLUSH_END_S;
@@ -186,27 +162,34 @@ static double loop(struct daemon *d)
     }
 }
 
+/* What was set and kept must not keep the daemon from starting: a model may be gone since. */
+static int open_pipeline(struct daemon *d, struct err *err)
+{
+    d->pipeline = pipeline_new(&d->cx->config, d->fast, err);
+    if (!d->pipeline && run_config_give_up(&d->config, err->text, err) == 0)
+        d->pipeline = pipeline_new(&d->cx->config, d->fast, err);
+    return d->pipeline ? 0 : -1;
+}
+
 static int start(struct daemon *d, struct err *err)
 {
-    struct config *c = &d->cx->config;
-
     if (!*d->cx->config_path)
         log_info("no configuration file: built-in defaults");
     if (open_state(d, err) < 0)
         return -1;
-    d->pipeline = pipeline_new(c, d->fast, err);
-    if (!d->pipeline || open_outputs(d, err) < 0)
+    run_config_open(&d->config, d->cx, d->has_state ? d->state_dir : NULL);
+    open_log(&d->cx->config);
+    if (open_pipeline(d, err) < 0 || open_outputs(d, err) < 0)
         return -1;
     if (pipeline_start(d->pipeline, d->outputs.list, d->outputs.n, err) < 0)
         return -1;
     struct health h;
     pipeline_health(d->pipeline, &h);
-    log_info("model %s, %zu labels; gate threshold %s", h.model, d->commands.n_labels, h.threshold);
-    struct run_control *control =
-        run_control_new(d->pipeline, d->outputs.list, d->outputs.n, d->has_state ? d->state_dir : NULL);
-    if (!control)
+    log_info("model %s, %zu labels; gate threshold %s", h.model, d->in.n_labels, h.threshold);
+    d->control = run_control_new(d->pipeline, &d->outputs, d->commands, d->has_state ? d->state_dir : NULL);
+    if (!d->control)
         return err_set(err, "out of memory");
-    atomic_store_explicit(&d->control, control, memory_order_release);
+    commands_announce(d->commands);
     return 0;
 }
 
@@ -234,12 +217,12 @@ static int run_daemon(struct daemon *d)
     } else {
         code = cmd_fail(EXIT_USAGE, "run", "%s", err.text);
     }
-    struct run_control *control = atomic_load_explicit(&d->control, memory_order_acquire);
-    run_control_stop(control);
+    run_control_stop(d->control);
     if (d->pipeline)
         pipeline_stop(d->pipeline);
     run_outputs_close(&d->outputs, flush_s);
-    run_control_free(control);
+    run_control_free(d->control);
+    commands_free(d->commands);
     pipeline_free(d->pipeline);
     state_unlock(d->lock);
     service_free(d->service);

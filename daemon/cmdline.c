@@ -1,6 +1,7 @@
 #include "daemon/cmdline.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,9 +115,20 @@ int cmdline_apply(const struct cmd_context *cx, struct config *c, struct err *er
 int cmdline_reload(const struct cmd_context *cx, struct config *fresh, struct err *err)
 {
     if (config_init(fresh, err) < 0 || (*cx->config_path && config_read(fresh, cx->config_path, NULL, err) < 0) ||
+        (cx->settings && settings_apply(cx->settings, fresh, err) < 0) ||
         cmdline_apply(cx, fresh, err) < 0)
         return -1;
     return config_check(fresh, err);
+}
+
+bool cmdline_has_flag(const struct cmd_context *cx, const char *key)
+{
+    size_t n = strlen(key);
+
+    for (size_t i = 0; i < cx->n_assignments; i++)
+        if (strncmp(cx->assignments[i].text, key, n) == 0 && cx->assignments[i].text[n] == '=')
+            return true;
+    return false;
 }
 
 int cmdline_set(struct cmd_context *cx, const char *key, const char *value, struct err *err)

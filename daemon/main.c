@@ -3,7 +3,7 @@
 #include "daemon/cmdline.h"
 
 static const struct command *const commands[] = {
-    &cmd_run,    &cmd_classify, &cmd_devices,  &cmd_levels,   &cmd_test, &cmd_doctor,
+    &cmd_run,    &cmd_classify, &cmd_devices,  &cmd_levels,   &cmd_test, &cmd_set, &cmd_doctor,
     &cmd_config, &cmd_model,    &cmd_features, &cmd_evaluate, NULL,
 };
 

@@ -74,7 +74,7 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     p->began_ns = clock_ns(CLOCK_MONOTONIC);
     pthread_mutex_init(&p->request.lock, NULL);
     pthread_mutex_init(&p->figures_lock, NULL);
-    atomic_init(&p->listening, true);
+    atomic_init(&p->listening, config->input.listening);
     gate_threshold_text(&config->gate.threshold, p->threshold_text, sizeof p->threshold_text);
     /* before the first block: nothing is known, and 0 would be full scale */
     p->levels = (struct analysis_levels){.rms_dbfs = -INFINITY, .peak_dbfs = -INFINITY, .threshold_dbfs = -INFINITY};
@@ -152,6 +152,7 @@ void pipeline_free(struct pipeline *p)
     timebase_free(p->timebase);
     ring_free(p->windows);
     recogniser_free(p->request.recogniser);
+    decision_free(p->request.rules);
     recogniser_free(p->recogniser);
     for (size_t i = 0; i < p->n_labels; i++)
         free(p->labels[i]);
@@ -272,7 +273,7 @@ int pipeline_set(struct pipeline *p, const char *name, const char *value, struct
         return set_threshold(p, value, err);
     if (strcmp(name, "listening") == 0)
         return set_listening(p, value, err);
-    return err_set(err, "\"%.32s\" cannot be set: allowed are threshold, listening, test", name);
+    return err_set(err, "\"%.32s\" cannot be set: allowed are threshold, listening", name);
 }
 
 int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err)
@@ -290,6 +291,8 @@ int pipeline_reload(struct pipeline *p, const struct config *config, bool recogn
     if (r) {
         recogniser_free(p->request.recogniser);
         p->request.recogniser = r;
+        decision_free(p->request.rules); /* older than those that it was made with */
+        p->request.rules = NULL;
     }
     p->request.gate = p->gate_wanted = config->gate;
     p->request.gate_new = true;

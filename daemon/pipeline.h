@@ -46,6 +46,10 @@ int pipeline_set(struct pipeline *p, const char *name, const char *value, struct
  * take over (other labels, rate or window); nothing has changed then. */
 int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err);
 
+/* Thresholds, cooldown and the like of the decisions, from [decision] and the class rules: the sounds that are on go on. Main thread.
+ */
+int pipeline_set_rules(struct pipeline *p, const struct config *config, struct err *err);
+
 /* Rules and defaults of the decision stage from the configuration; `out` borrows config->rules. */
 void pipeline_decision_params(const struct config *config, struct decision_params *out);
 

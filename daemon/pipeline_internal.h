@@ -22,6 +22,7 @@ struct request {
     struct gate_params gate;
     bool listening;
     struct recogniser *recogniser; /* for the worker: takes over between two windows */
+    struct decision *rules;        /* for the worker, which takes its policies over */
 };
 
 struct pipeline {

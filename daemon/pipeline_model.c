@@ -105,3 +105,22 @@ bool pipeline_model_replaced(const struct pipeline *p, const struct config *conf
     return now.st_dev != old->st_dev || now.st_ino != old->st_ino || now.st_size != old->st_size ||
            now.st_mtim.tv_sec != old->st_mtim.tv_sec || now.st_mtim.tv_nsec != old->st_mtim.tv_nsec;
 }
+
+int pipeline_set_rules(struct pipeline *p, const struct config *config, struct err *err)
+{
+    struct config kept = *config;
+    struct decision_params params;
+
+    kept.model.hop = p->config.model.hop;
+    pipeline_decision_params(&kept, &params);
+    pthread_mutex_lock(&p->request.lock); /* the worker only tries it: no recogniser is put in meanwhile */
+    const struct recogniser *r = p->request.recogniser ? p->request.recogniser : p->recogniser;
+    struct decision *rules = recogniser_make_decision(recogniser_model(r), &params, err);
+    if (rules) {
+        decision_free(p->request.rules);
+        p->request.rules = rules;
+    }
+    pthread_mutex_unlock(&p->request.lock);
+    eventfd_wake(p->wake_worker);
+    return rules ? 0 : -1;
+}

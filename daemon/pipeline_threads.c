@@ -319,6 +319,11 @@ static void take_worker_requests(struct pipeline *p)
         pipeline_set_recogniser(p, p->request.recogniser);
         p->request.recogniser = NULL;
     }
+    if (p->request.rules) {
+        decision_take_rules(recogniser_decision(p->recogniser), p->request.rules);
+        decision_free(p->request.rules);
+        p->request.rules = NULL;
+    }
     pthread_mutex_unlock(&p->request.lock);
 }
 

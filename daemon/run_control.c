@@ -15,7 +15,8 @@
 
 struct run_control {
     struct pipeline *pipeline;
-    struct output *const *outputs;
+    struct commands *commands;
+    struct output *outputs[MAX_REPORTS]; /* those that tell somebody */
     size_t n_outputs;
     struct control *control;
 
@@ -153,13 +154,71 @@ static int answer_test(void *ctx, struct control_call *call, struct err *err)
     return mine ? 0 : -1;
 }
 
+/* {"name", "value", "persist"}: the last two as in a payload of MQTT. */
+static int ask(struct run_control *r, struct control_call *call, struct err *err)
+{
+    const char *name = json_string_value(json_object_get(call->request, "name"));
+    json_t *payload = json_object(), *value = json_object_get(call->request, "value"),
+           *persist = json_object_get(call->request, "persist");
+    unsigned ticket;
+
+    json_object_set(payload, "value", value);
+    if (persist)
+        json_object_set(payload, "persist", persist);
+    char *text = json_dumps(payload, JSON_LINE);
+    json_decref(payload);
+    int rc = name && text ? commands_put(r->commands, COMMAND_CONTROL, name, text, strlen(text), &ticket, err)
+                          : err_set(err, "\"name\" is missing");
+    free(text);
+    if (rc == 0)
+        json_object_set_new(call->memo, "ticket", json_integer(ticket));
+    return rc;
+}
+
+static int answer_set(void *ctx, struct control_call *call, struct err *err)
+{
+    struct run_control *r = ctx;
+    struct command_result result;
+
+    call->again_ms = 5;
+    if (call->n == 0)
+        return ask(r, call, err);
+    int known = commands_result(r->commands, (unsigned)json_integer_value(json_object_get(call->memo, "ticket")),
+                                &result);
+    if (known == 0)
+        return 0;
+    call->again_ms = 0;
+    if (known < 0)
+        return err_set(err, "so many commands followed that what became of this one is forgotten");
+    if (!result.ok)
+        return err_set(err, "set/%s: %.900s", result.name, result.error);
+    call->reply = json_pack("{s:s, s:s, s:b}", "name", result.name, "value", result.value, "persist", result.persist);
+    return 0;
+}
+
+static int answer_settings(void *ctx, struct control_call *call, struct err *err)
+{
+    struct run_control *r = ctx;
+
+    (void)err;
+    call->reply = json_pack("{s:o}", "settings", commands_settings(r->commands));
+    return 0;
+}
+
+static int begin_test(void *ctx, const char *label, struct err *err)
+{
+    return run_control_test(ctx, label, err);
+}
+
 static const struct control_command commands[] = {
     {"levels", answer_levels},
+    {"set", answer_set},
+    {"settings", answer_settings},
     {"test", answer_test},
     {NULL, NULL},
 };
 
-struct run_control *run_control_new(struct pipeline *p, struct output *const *outputs, size_t n_outputs,
+struct run_control *run_control_new(struct pipeline *p, const struct run_outputs *outputs, struct commands *on,
                                     const char *state_dir)
 {
     struct run_control *r = calloc(1, sizeof *r);
@@ -169,8 +228,11 @@ struct run_control *run_control_new(struct pipeline *p, struct output *const *ou
     if (!r)
         return NULL;
     r->pipeline = p;
-    r->outputs = outputs;
-    r->n_outputs = n_outputs < MAX_REPORTS ? n_outputs : MAX_REPORTS;
+    r->commands = on;
+    for (size_t i = 0; i < outputs->n && r->n_outputs < MAX_REPORTS; i++)
+        if (!outputs->list[i]->internal)
+            r->outputs[r->n_outputs++] = outputs->list[i];
+    commands_set_test(on, begin_test, r);
     pthread_mutex_init(&r->lock, NULL);
     if (control_path(state_dir, path, sizeof path, &err) == 0)
         r->control = control_new(path, commands, r, &err);

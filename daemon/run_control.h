@@ -2,14 +2,16 @@
 #ifndef EARSHOT_RUN_CONTROL_H
 #define EARSHOT_RUN_CONTROL_H
 
-#include "daemon/outputs/output.h"
+#include "daemon/commands.h"
 #include "daemon/pipeline.h"
+#include "daemon/run_outputs.h"
 
 struct run_control;
 
 /* Opens the socket (see control_path; state_dir may be NULL). A place where none can be opened is a warning: the daemon listens all
- * the same. All is borrowed: the pipeline until run_control_free, the outputs until run_control_stop. NULL: no memory. */
-struct run_control *run_control_new(struct pipeline *p, struct output *const *outputs, size_t n_outputs,
+ * the same. All is borrowed: the pipeline and the commands until run_control_free, the outputs until run_control_stop. It puts itself in
+ * as what begins tests (commands_set_test). NULL: no memory. */
+struct run_control *run_control_new(struct pipeline *p, const struct run_outputs *outputs, struct commands *commands,
                                     const char *state_dir);
 
 /* Closes the socket, ends a test that is under way and refuses others. An output may still ask for one until it was stopped: the

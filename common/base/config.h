@@ -52,6 +52,7 @@ struct config {
         int channels;             /* for "-": interleaved channels of the raw stream; 0: as many as `channel` needs */
         char channel[16];         /* "mix", "1", "2", ... */
         double gain_db;
+        bool listening; /* at the start */
         double latency_ms; /* asked of PortAudio; 0: the device's own low latency */
     } input;
     struct gate_params gate;

@@ -110,6 +110,13 @@ void decision_free(struct decision *d)
     free(d);
 }
 
+void decision_take_rules(struct decision *d, const struct decision *from)
+{
+    for (size_t i = 0; i < d->n && i < from->n; i++)
+        d->classes[i].policy = from->classes[i].policy;
+    d->unknown = from->unknown;
+}
+
 void decision_set_source(struct decision *d, const char *source)
 {
     d->source[0] = '\0';

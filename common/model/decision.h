@@ -70,6 +70,10 @@ void decision_finish(struct decision *d, event_sink *sink, void *ctx);
 /* Is a class on that makes events (not background, not ignored)? The noise floor does not rise meanwhile. */
 bool decision_busy(const struct decision *d);
 
+/* From now on d decides by the thresholds, cooldowns and other rules of one that was made for the same labels (recogniser_make_decision).
+ * What is on goes on. The time that windows are judged together over stays d's own. */
+void decision_take_rules(struct decision *d, const struct decision *from);
+
 /* Sets the text that events carry as source. */
 void decision_set_source(struct decision *d, const char *source);
 

@@ -12,7 +12,7 @@
 
 #define HUNG_S 0.05 /* s that a connection that hangs is given at a stop with nothing to tell */
 
-static void wake(struct mqtt *m)
+void mqtt_wake(struct mqtt *m)
 {
     uint64_t one = 1;
     if (write(m->wake, &one, sizeof one) < 0) /* full counter: it is awake already */
@@ -37,6 +37,7 @@ void mqtt_free(struct mqtt *m)
     if (m->wake >= 0)
         close(m->wake);
     acks_free(m->acks);
+    mqtt_commands_free(m);
     mqtt_queue_free(m->queue);
     free(m);
 }
@@ -46,7 +47,7 @@ static void mqtt_event(struct output *o, const struct event *event)
     struct mqtt *m = (struct mqtt *)o;
 
     mqtt_queue_put(m->queue, event);
-    wake(m);
+    mqtt_wake(m);
 }
 
 static bool changed(const struct health *a, const struct health *b)
@@ -99,7 +100,7 @@ static void mqtt_health(struct output *o, const struct health *health)
     bool waiting = m->health_waiting || m->level_waiting;
     pthread_mutex_unlock(&m->lock);
     if (waiting)
-        wake(m);
+        mqtt_wake(m);
 }
 
 static void mqtt_counters(struct output *o, uint64_t *n_queued, uint64_t *dropped, uint64_t *sent)
@@ -145,7 +146,7 @@ static void mqtt_stop(struct output *o, double flush_s)
     pthread_mutex_lock(&m->control_lock);
     m->control = NULL; /* its owner may be gone when a thread that hangs comes back */
     pthread_mutex_unlock(&m->control_lock);
-    wake(m);
+    mqtt_wake(m);
 
     if (!output_thread_join(&m->thread, flush_s)) {
         if (left)
@@ -175,6 +176,8 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
     m->output = (struct output){.name = "mqtt",
                                 .event = mqtt_event,
                                 .health = mqtt_health,
+                                .setting = mqtt_setting,
+                                .result = mqtt_result,
                                 .counters = mqtt_counters,
                                 .acknowledged = mqtt_acknowledged,
                                 .stop = mqtt_stop};

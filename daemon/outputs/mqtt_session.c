@@ -12,9 +12,8 @@
 #define RESERVED                                                                                                       \
     3 /* of MQTT_INFLIGHT, kept for settings and health, so that a backlog of events does not starve them */
 
-/* Publishes with QoS 1 and watches for the acknowledgement. */
-static struct mqtt_pending *publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
-                                    bool retain)
+struct mqtt_pending *mqtt_session_publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
+                                          bool retain)
 {
     struct mqtt_session *s = &m->session;
     char topic[MQTT_TOPIC];
@@ -28,7 +27,7 @@ static struct mqtt_pending *publish(struct mqtt *m, const char *kind, const char
     if (!s->n_pending)
         s->heard = mqtt_now();
     struct mqtt_pending *p = &s->pending[s->n_pending++];
-    *p = (struct mqtt_pending){.mid = mid};
+    *p = (struct mqtt_pending){.mid = mid, .kind = kind};
     return p;
 }
 
@@ -70,6 +69,26 @@ static void event_acked(struct mqtt *m, const struct mqtt_pending *p, int reason
         acks_put(m->acks, p->id, 1, text);
 }
 
+/* Whether the broker takes a kind of topic: said when that changes. What tells the present is not sent again until it has changed, or
+ * at the next connection; nothing of it is lost that would matter then. */
+static void told(struct mqtt *m, const char *kind, int reason)
+{
+    static const char *const kinds[] = {"status", "state", "health", "setting", "set", "homeassistant"};
+    unsigned bit = 1;
+
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds && strcmp(kind, kinds[i]) != 0; i++)
+        bit <<= 1;
+    if (reason >= 128 && !(m->denied & bit)) {
+        m->denied |= bit;
+        log_warn("mqtt: the broker refuses our messages to %s/%s%s: %s (said once; see the broker's access rules)",
+                 m->names.base, kind, strcmp(kind, "status") == 0 || strcmp(kind, "health") == 0 ? "" : "/...",
+                 mosquitto_reason_string(reason));
+    } else if (reason < 128 && m->denied & bit) {
+        m->denied &= ~bit;
+        log_info("mqtt: the broker takes our messages to %s/%s again", m->names.base, kind);
+    }
+}
+
 static void on_acked(void *ctx, int mid, int reason)
 {
     struct mqtt *m = ctx;
@@ -85,42 +104,10 @@ static void on_acked(void *ctx, int mid, int reason)
         s->pending[i] = s->pending[--s->n_pending];
         if (p.event)
             event_acked(m, &p, reason);
+        else
+            told(m, p.kind, reason);
         return;
     }
-}
-
-static void reject(struct mqtt *m, const char *why)
-{
-    double now = mqtt_now();
-
-    count(m, &m->own.commands_rejected);
-    if (now - m->warned < 1 && m->warned > 0)
-        return; /* counted, and a flood of them must not become a flood of log lines */
-    m->warned = now;
-    log_warn("mqtt: command ignored: %s", why);
-}
-
-static void on_command(struct mqtt *m, const struct mosquitto_message *message)
-{
-    char name[MQTT_NAME], value[MQTT_VALUE];
-    struct err err;
-
-    if (mqtt_command(&m->names, message->topic, message->payload, (size_t)message->payloadlen, name, value, &err)) {
-        reject(m, err.text);
-        return;
-    }
-    if (message->retain) {
-        err_set(&err, "set/%s is a retained message; commands must not be retained", name);
-        reject(m, err.text);
-        return;
-    }
-    pthread_mutex_lock(&m->control_lock);
-    int rc = m->control ? m->control->set(m->control->ctx, name, value, &err) : err_set(&err, "nothing can be set");
-    pthread_mutex_unlock(&m->control_lock);
-    if (rc)
-        reject(m, err.text);
-    else
-        log_info("mqtt: set/%s %s", name, value);
 }
 
 /* A retained state of a label that this model does not have, left behind by another model. Others' payloads are left alone. */
@@ -146,7 +133,7 @@ static void on_message(void *ctx, const struct mosquitto_message *message)
     if (label)
         on_state(m, message, label);
     else
-        on_command(m, message);
+        mqtt_on_command(m, message);
 }
 
 const struct mqtt_link_handler mqtt_session_handler = {.acked = on_acked, .message = on_message};
@@ -158,13 +145,13 @@ void mqtt_session_begin(struct mqtt *m)
 
     s->begun = true;
     s->began = s->heard = mqtt_now();
-    s->listening = -1;
-    publish(m, "status", NULL, "online", true);
+    mqtt_session_publish(m, "status", NULL, "online", true);
     mqtt_topic(topic, &m->names, "set", "+");
     mqtt_link_subscribe(s->link, topic, false);
     mqtt_topic(topic, &m->names, "state", "+");
     s->clearing = mqtt_link_subscribe(s->link, topic, true) == 0;
     mqtt_queue_online(m->queue);
+    mqtt_commands_begin(m);
     pthread_mutex_lock(&m->lock);
     m->own.connects++;
     m->health_waiting = m->have_health;
@@ -178,14 +165,14 @@ static bool send_state(struct mqtt *m)
     bool on;
 
     return mqtt_queue_next_state(m->queue, &label, &on) &&
-           publish(m, "state", mqtt_queue_label(m->queue, label), on ? "ON" : "OFF", true);
+           mqtt_session_publish(m, "state", mqtt_queue_label(m->queue, label), on ? "ON" : "OFF", true);
 }
 
 static bool send_clear(struct mqtt *m)
 {
     struct mqtt_session *s = &m->session;
 
-    if (!s->n_old || !publish(m, "state", s->old[s->n_old - 1], "", true))
+    if (!s->n_old || !mqtt_session_publish(m, "state", s->old[s->n_old - 1], "", true))
         return false;
     s->n_old--;
     s->cleared++;
@@ -204,7 +191,7 @@ static bool send_event(struct mqtt *m)
         item.event.late = mqtt_event_late(&item.event, clock_ns(CLOCK_REALTIME), m->config.decision.late_after);
         struct mqtt_pending *p = NULL;
         if (event_json(&item.event, payload, sizeof payload) > 0)
-            p = publish(m, "event", NULL, payload, false);
+            p = mqtt_session_publish(m, "event", NULL, payload, false);
         if (!p && !mqtt_link_clear(m->session.link))
             return false; /* the connection broke: it waits for the next one */
         if (!p) {
@@ -217,11 +204,11 @@ static bool send_event(struct mqtt *m)
         }
     }
     if (item.state >= 0)
-        publish(m, "state", mqtt_queue_label(m->queue, item.label), item.state ? "ON" : "OFF", true);
+        mqtt_session_publish(m, "state", mqtt_queue_label(m->queue, item.label), item.state ? "ON" : "OFF", true);
     return true;
 }
 
-/* Settings, health and level tell the present: of each only the latest copy exists. */
+/* Health and level tell the present: of each only the latest copy exists. */
 static void send_present(struct mqtt *m)
 {
     struct mqtt_session *s = &m->session;
@@ -237,19 +224,11 @@ static void send_present(struct mqtt *m)
     if (!have)
         return;
 
-    if (health.threshold[0] && strcmp(s->threshold, health.threshold) != 0) {
-        memcpy(s->threshold, health.threshold, sizeof s->threshold);
-        publish(m, "setting", "threshold", health.threshold, true);
-    }
-    if (s->listening != health.listening) {
-        s->listening = health.listening;
-        publish(m, "setting", "listening", health.listening ? "ON" : "OFF", true);
-    }
     if (health_waiting) {
         mqtt_queue_figures(m->queue, &own.queue);
         char *text = mqtt_health_json(&health, &own, clock_ns(CLOCK_REALTIME));
         if (text)
-            publish(m, "health", NULL, text, true);
+            mqtt_session_publish(m, "health", NULL, text, true);
         free(text);
     }
     if (level_waiting) {
@@ -265,7 +244,9 @@ void mqtt_session_send(struct mqtt *m)
 {
     struct mqtt_session *s = &m->session;
 
-    if (mqtt_link_clear(s->link) && s->n_pending + RESERVED <= MQTT_INFLIGHT)
+    while (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT && (mqtt_send_setting(m) || mqtt_send_answer(m)))
+        ;
+    if (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT)
         send_present(m);
     while (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT - RESERVED)
         if (!send_state(m) && !send_event(m) && !send_clear(m))

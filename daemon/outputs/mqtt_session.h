@@ -3,6 +3,7 @@
 #ifndef EARSHOT_MQTT_SESSION_H
 #define EARSHOT_MQTT_SESSION_H
 
+#include "daemon/command.h"
 #include "daemon/outputs/acks.h"
 #include "daemon/outputs/mqtt_link.h"
 #include "daemon/outputs/mqtt_queue.h"
@@ -12,8 +13,23 @@
 
 #define MQTT_CLEAR_MOST 64 /* at a time: the broker's word is not trusted further */
 
+#define MQTT_SETTINGS   12
+#define MQTT_ANSWERS    32 /* that wait to be sent */
+
+struct mqtt_setting {
+    char name[MQTT_NAME];
+    char *value; /* owned */
+    bool due;    /* to be published */
+};
+
+struct mqtt_answer {
+    char name[MQTT_NAME]; /* of the command */
+    char *text;           /* owned */
+};
+
 struct mqtt_pending {
     int mid;
+    const char *kind; /* of the topic, "state"; static */
     bool event; /* of the queue: slot, id and test count */
     size_t slot;
     bool test;
@@ -30,9 +46,7 @@ struct mqtt_session {
     int goodbye;                           /* id of the message that says offline, 0: acknowledged */
     char old[MQTT_CLEAR_MOST][LABEL_SIZE]; /* labels whose retained states are to be cleared */
     unsigned n_old, cleared;
-    bool clearing;      /* subscribed to our own states */
-    char threshold[32]; /* as last published */
-    int listening;      /* as last published, -1: not yet */
+    bool clearing; /* subscribed to our own states */
 };
 
 struct mqtt {
@@ -58,13 +72,20 @@ struct mqtt {
     char trouble[200]; /* why it is not connected, "" while it is */
     bool opening;      /* in the blocking part of a connection */
     double deadline;   /* s, CLOCK_MONOTONIC, of a stop; 0: not stopping */
+    struct mqtt_setting settings[MQTT_SETTINGS];
+    size_t n_settings;
+    struct mqtt_answer answers[MQTT_ANSWERS];
+    size_t n_answers;
                        /* ... to here */
     struct mqtt_session session;
     double warned; /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
+    double tokens, tokens_time; /* commands that may come in now, and when that was said; owner thread */
+    unsigned denied;                 /* kinds of topics that the broker refuses, a bit each; owner thread */
     int refusal;   /* last reason for which the broker refused an event; owner thread */
 };
 
 double mqtt_now(void); /* s, CLOCK_MONOTONIC */
+void mqtt_wake(struct mqtt *m);
 
 void *mqtt_owner(void *m); /* the thread; frees m at its end if it was abandoned */
 void mqtt_free(struct mqtt *m);
@@ -74,6 +95,10 @@ extern const struct mqtt_link_handler mqtt_session_handler; /* but for its ctx: 
 
 /* The connection stands: status, subscriptions; everything that is retained is to be published. */
 void mqtt_session_begin(struct mqtt *m);
+/* Publishes <base>/<kind>/<name> (name may be NULL) with QoS 1 and watches for the acknowledgement; a refusal is logged, once for each
+ * kind. NULL: too many are unacknowledged, or the connection broke. kind: a static string. */
+struct mqtt_pending *mqtt_session_publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
+                                          bool retain);
 /* Sends what waits, as far as the broker takes it. */
 void mqtt_session_send(struct mqtt *m);
 /* Nothing waits and nothing is unacknowledged. */
@@ -84,5 +109,14 @@ double mqtt_session_silence(const struct mqtt *m);
 void mqtt_session_goodbye(struct mqtt *m, double deadline);
 /* The connection is gone: what was unacknowledged waits again. */
 void mqtt_session_end(struct mqtt *m);
+
+/* mqtt_commands.c: the output's two verbs, and what the session asks of it. */
+void mqtt_setting(struct output *o, const char *name, const char *value);
+void mqtt_result(struct output *o, const struct command_result *result);
+void mqtt_on_command(struct mqtt *m, const struct mosquitto_message *message);
+void mqtt_commands_begin(struct mqtt *m); /* a connection: every setting is to be published */
+bool mqtt_send_setting(struct mqtt *m);   /* one; false: none is due */
+bool mqtt_send_answer(struct mqtt *m);
+void mqtt_commands_free(struct mqtt *m);
 
 #endif

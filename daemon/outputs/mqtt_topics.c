@@ -87,31 +87,14 @@ static bool slug(const char *name)
     return n && !name[n] && n < MQTT_NAME;
 }
 
-int mqtt_command(const struct mqtt_names *names, const char *topic, const void *payload, size_t size,
-                 char name[MQTT_NAME], char value[MQTT_VALUE], struct err *err)
+bool mqtt_command(const struct mqtt_names *names, const char *topic, char name[MQTT_NAME])
 {
-    const char *word = mqtt_topic_name(names, "set", topic), *text = payload;
+    const char *word = mqtt_topic_name(names, "set", topic);
 
     if (!word || !slug(word))
-        return err_set(err, "no such command");
+        return false;
     strcpy(name, word);
-    for (; size && (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r'); size--)
-        text++;
-    while (size &&
-           (text[size - 1] == ' ' || text[size - 1] == '\t' || text[size - 1] == '\n' || text[size - 1] == '\r'))
-        size--;
-    if (!size)
-        return err_set(err, "set/%s: empty", name);
-    if (size >= MQTT_VALUE)
-        return err_set(err, "set/%s: %zu bytes (at most %d)", name, size, MQTT_VALUE - 1);
-    if (!text_is_utf8(text, size))
-        return err_set(err, "set/%s: not UTF-8", name);
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            return err_set(err, "set/%s: control character", name);
-    memcpy(value, text, size);
-    value[size] = '\0';
-    return 0;
+    return true;
 }
 
 bool mqtt_event_late(const struct event *event, int64_t utc_ns, double late_after_s)

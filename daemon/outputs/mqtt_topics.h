@@ -14,7 +14,6 @@
 #define MQTT_BASE      (CONFIG_TEXT + 1 + MQTT_NODE)
 #define MQTT_TOPIC     (MQTT_BASE + 64)
 #define MQTT_CLIENT_ID 24 /* 23 characters is what every broker must take (MQTT 3.1.1, 3.1.3.1) */
-#define MQTT_VALUE     64 /* of a command, with its NUL */
 #define MQTT_NAME      32 /* of a command, with its NUL */
 
 struct mqtt_names {
@@ -35,10 +34,8 @@ void mqtt_topic(char out[MQTT_TOPIC], const struct mqtt_names *names, const char
 /* The rest of a topic behind "<base>/<kind>/", NULL if it is another's or has more levels. */
 const char *mqtt_topic_name(const struct mqtt_names *names, const char *kind, const char *topic);
 
-/* A command that came in: 0 with name and value, or -1 with err for what no command can be (any bytes may come). Blanks around
- * the value are taken off. */
-int mqtt_command(const struct mqtt_names *names, const char *topic, const void *payload, size_t size,
-                 char name[MQTT_NAME], char value[MQTT_VALUE], struct err *err);
+/* The name of a command that came in on "<base>/set/<name>"; false where it can be none: not [a-z0-9_]+, or too long. */
+bool mqtt_command(const struct mqtt_names *names, const char *topic, char name[MQTT_NAME]);
 
 /* What the MQTT output itself adds to health. */
 struct mqtt_health {

@@ -40,12 +40,19 @@ struct health {
     struct output_counters outputs[HEALTH_OUTPUTS];
 };
 
+struct command_result;
+
 struct output {
     const char *name;
+    bool internal; /* keeps something for the daemon's own use and tells nobody: no part of `earshot test` */
     /* Queue one event. The worker's thread, or (test events) any other; neither blocks nor allocates. */
     void (*event)(struct output *o, const struct event *event);
     /* Health and levels, about once a second from a thread that may wait a little (never the worker's). May be NULL. */
     void (*health)(struct output *o, const struct health *health);
+    /* A setting's value in force, at the start and whenever it changes; the main thread. May be NULL. */
+    void (*setting)(struct output *o, const char *name, const char *value);
+    /* What became of a command; the main thread. May be NULL. */
+    void (*result)(struct output *o, const struct command_result *result);
     /* Adds the output's own figures to the health object: called by whoever publishes health. May be NULL. */
     void (*counters)(struct output *o, uint64_t *queued, uint64_t *dropped, uint64_t *sent);
     /* Has the event with this message id been acknowledged? 1 yes, 0 not yet, -1 refused, with a text. For `earshot test`. */
@@ -54,11 +61,11 @@ struct output {
     void (*stop)(struct output *o, double flush_s);
 };
 
-/* What an output may ask of the daemon (commands in). Called on the output's thread, so it must return at once: a "test" is
- * handed to another thread, as output_test waits for this very output. Returns 0, or -1 with err for a bad value. */
+/* What an output may ask of the daemon (commands in). `set` is called on the output's thread and returns at once: 0, and the answer
+ * comes by output->result, or -1 with err for what is no command. */
 struct daemon_control {
     void *ctx;
-    int (*set)(void *ctx, const char *name, const char *value, struct err *err); /* "threshold", "listening", "test" */
+    int (*set)(void *ctx, const char *name, const void *payload, size_t size, struct err *err);
     const char *const *labels;                                                   /* of the running model */
     size_t n_labels;
 };

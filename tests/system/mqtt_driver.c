@@ -9,6 +9,7 @@
  *   stop S                   ends with a flush of S seconds; prints "stop: MS" and "slowest event(): US"
  * Commands in from the broker are printed as "set NAME VALUE"; the value "bad" is refused. Labels: $LABELS, blanks between. */
 #include "base/config.h"
+#include "daemon/command.h"
 #include "daemon/outputs/output.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +24,16 @@ static int64_t now_ns(clockid_t clock)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static int on_set(void *ctx, const char *name, const char *value, struct err *err)
+static int on_set(void *ctx, const char *name, const void *payload, size_t size, struct err *err)
 {
+    struct command_payload p;
+
     (void)ctx;
-    if (strcmp(value, "bad") == 0)
+    if (command_payload_read(payload, size, &p, err))
+        return err_prefix(err, "set/%s: ", name);
+    if (strcmp(p.value, "bad") == 0)
         return err_set(err, "set/%s: bad", name);
-    printf("set %s %s\n", name, value);
+    printf("set %s %s\n", name, p.value);
     return 0;
 }
 
@@ -73,6 +78,7 @@ static void health(struct output *o, const char *state)
     h.levels.rms_dbfs = -50;
     h.levels.threshold_dbfs = -48;
     o->health(o, &h);
+    o->setting(o, "threshold", h.threshold);
 }
 
 static void test(struct output *o, const char *label)

@@ -1,0 +1,18 @@
+/* The sounds that started lately, kept so that somebody can acknowledge them: "I have seen it". An output of its own, told of every
+ * event like the others; it tells nobody. */
+#ifndef EARSHOT_ALARMS_H
+#define EARSHOT_ALARMS_H
+
+#include "daemon/outputs/output.h"
+
+#define ALARMS_KEPT 64 /* newest starts */
+
+/* NULL: no memory. Freed by its stop. */
+struct output *output_alarms_new(void);
+
+/* Acknowledges "all" that is kept, all of a label, or the one of that event_id. Returns what viewers are told, a malloc'ed JSON object
+ * of one line, the caller's: {"time", "value", "events": [{"event_id", "label", "start"}, ...]}, the events that are acknowledged by
+ * now, newest first. NULL with err: no such sound started lately. Any thread but the worker. */
+char *alarms_acknowledge(struct output *alarms, const char *what, struct err *err);
+
+#endif
