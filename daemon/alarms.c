@@ -14,7 +14,8 @@ struct alarm {
 
 struct alarms {
     struct output output; /* first: what the daemon holds */
-    pthread_mutex_t lock; /* held for a few comparisons and copies, never for a system call: the worker may wait for it */
+    pthread_mutex_t
+        lock; /* held for a few comparisons and copies, never for a system call: the worker may wait for it */
     struct alarm kept[ALARMS_KEPT];
     size_t next, n; /* a ring: `next` is written next */
 };
@@ -90,8 +91,8 @@ char *alarms_acknowledge(struct output *alarms, const char *what, struct err *er
         if (!one->acknowledged)
             continue;
         rfc3339_utc(time, one->start_ns);
-        json_array_append_new(events, json_pack("{s:s, s:s, s:s}", "event_id", one->event_id, "label", one->label,
-                                                "start", time));
+        json_array_append_new(
+            events, json_pack("{s:s, s:s, s:s}", "event_id", one->event_id, "label", one->label, "start", time));
     }
     pthread_mutex_unlock(&a->lock);
     rfc3339_utc(time, clock_ns(CLOCK_REALTIME));
@@ -101,7 +102,8 @@ char *alarms_acknowledge(struct output *alarms, const char *what, struct err *er
     char *text = found ? json_dumps(o, JSON_LINE) : NULL;
     json_decref(o);
     if (!found)
-        err_set(err, "no sound \"%.48s\" started lately; allowed: all, a label, or an event_id of one of the last %d sounds",
+        err_set(err,
+                "no sound \"%.48s\" started lately; allowed: all, a label, or an event_id of one of the last %d sounds",
                 what, ALARMS_KEPT);
     else if (!text)
         err_set(err, "no memory");

@@ -115,8 +115,7 @@ int cmdline_apply(const struct cmd_context *cx, struct config *c, struct err *er
 int cmdline_reload(const struct cmd_context *cx, struct config *fresh, struct err *err)
 {
     if (config_init(fresh, err) < 0 || (*cx->config_path && config_read(fresh, cx->config_path, NULL, err) < 0) ||
-        (cx->settings && settings_apply(cx->settings, fresh, err) < 0) ||
-        cmdline_apply(cx, fresh, err) < 0)
+        (cx->settings && settings_apply(cx->settings, fresh, err) < 0) || cmdline_apply(cx, fresh, err) < 0)
         return -1;
     return config_check(fresh, err);
 }

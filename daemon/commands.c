@@ -85,8 +85,8 @@ static int do_test(struct commands *c, const char *value, struct err *err)
 
 static const struct row {
     const char *name;
-    const char *key;                                      /* the option that it stands for; NULL: an action */
-    int (*check)(const char *value, struct err *err);     /* beyond what the option allows; may be NULL */
+    const char *key;                                  /* the option that it stands for; NULL: an action */
+    int (*check)(const char *value, struct err *err); /* beyond what the option allows; may be NULL */
     int (*run)(struct commands *c, const char *value, struct err *err); /* an action's */
 } rows[] = {
     {"threshold", "gate.threshold", NULL, NULL},
@@ -304,7 +304,9 @@ static void run_one(struct commands *c, const struct request *r)
         snprintf(result.error, sizeof result.error, "%.*s", (int)sizeof result.error - 1, err.text);
     else if (row->key)
         log_info("set/%s: %s%s", r->name, result.value,
-                 r->payload.reset ? ", as configured" : result.persist ? ", kept over a restart" : "");
+                 r->payload.reset ? ", as configured"
+                 : result.persist ? ", kept over a restart"
+                                  : "");
     else
         log_info("set/%s %s", r->name, r->payload.value);
     tell_result(c, &result);

@@ -183,8 +183,8 @@ static int answer_set(void *ctx, struct control_call *call, struct err *err)
     call->again_ms = 5;
     if (call->n == 0)
         return ask(r, call, err);
-    int known = commands_result(r->commands, (unsigned)json_integer_value(json_object_get(call->memo, "ticket")),
-                                &result);
+    int known =
+        commands_result(r->commands, (unsigned)json_integer_value(json_object_get(call->memo, "ticket")), &result);
     if (known == 0)
         return 0;
     call->again_ms = 0;
@@ -211,11 +211,7 @@ static int begin_test(void *ctx, const char *label, struct err *err)
 }
 
 static const struct control_command commands[] = {
-    {"levels", answer_levels},
-    {"set", answer_set},
-    {"settings", answer_settings},
-    {"test", answer_test},
-    {NULL, NULL},
+    {"levels", answer_levels}, {"set", answer_set}, {"settings", answer_settings}, {"test", answer_test}, {NULL, NULL},
 };
 
 struct run_control *run_control_new(struct pipeline *p, const struct run_outputs *outputs, struct commands *on,

@@ -325,9 +325,9 @@ static void test_acknowledged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_no_values), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_result),       cmocka_unit_test(test_kept),      cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_nowhere),      cmocka_unit_test(test_acknowledged),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_no_values),    cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_result),  cmocka_unit_test(test_kept),         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_nowhere), cmocka_unit_test(test_acknowledged),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

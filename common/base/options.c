@@ -76,7 +76,8 @@ const struct option options[] = {
     {"input", "gain_db", OPTION_NUMBER, AT(input.gain_db), -60, 60, "dB", NULL, "0 dB", false,
      "Gain for what comes in. It lifts the noise as much as the sound: set the microphone's own first (alsamixer)."},
     {"input", "listening", OPTION_BOOL, AT(input.listening), 0, 0, "", NULL, "on", true,
-     "Whether it listens. The command `listening` changes it while the daemon runs, and keeps it off over a restart where asked."},
+     "Whether it listens. The command `listening` changes it while the daemon runs, and keeps it off over a restart "
+     "where asked."},
     {"input", "latency", OPTION_NUMBER, AT(input.latency_ms), 1, 2000, "ms", auto_zero, "auto", false,
      "Latency to ask of the sound system. A larger one wakes the processor less often."},
 

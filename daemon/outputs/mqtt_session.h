@@ -13,8 +13,8 @@
 
 #define MQTT_CLEAR_MOST 64 /* at a time: the broker's word is not trusted further */
 
-#define MQTT_SETTINGS   12
-#define MQTT_ANSWERS    32 /* that wait to be sent */
+#define MQTT_SETTINGS 12
+#define MQTT_ANSWERS  32 /* that wait to be sent */
 
 struct mqtt_setting {
     char name[MQTT_NAME];
@@ -30,7 +30,7 @@ struct mqtt_answer {
 struct mqtt_pending {
     int mid;
     const char *kind; /* of the topic, "state"; static */
-    bool event; /* of the queue: slot, id and test count */
+    bool event;       /* of the queue: slot, id and test count */
     size_t slot;
     bool test;
     char id[UUID_SIZE];
@@ -76,12 +76,12 @@ struct mqtt {
     size_t n_settings;
     struct mqtt_answer answers[MQTT_ANSWERS];
     size_t n_answers;
-                       /* ... to here */
+    /* ... to here */
     struct mqtt_session session;
-    double warned; /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
+    double warned;              /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
     double tokens, tokens_time; /* commands that may come in now, and when that was said; owner thread */
-    unsigned denied;                 /* kinds of topics that the broker refuses, a bit each; owner thread */
-    int refusal;   /* last reason for which the broker refused an event; owner thread */
+    unsigned denied;            /* kinds of topics that the broker refuses, a bit each; owner thread */
+    int refusal;                /* last reason for which the broker refused an event; owner thread */
 };
 
 double mqtt_now(void); /* s, CLOCK_MONOTONIC */

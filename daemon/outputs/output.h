@@ -66,7 +66,7 @@ struct output {
 struct daemon_control {
     void *ctx;
     int (*set)(void *ctx, const char *name, const void *payload, size_t size, struct err *err);
-    const char *const *labels;                                                   /* of the running model */
+    const char *const *labels; /* of the running model */
     size_t n_labels;
 };
 
