@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LABEL_SIZE 48 /* a slug, [a-z0-9_]+, and its NUL */
-#define UUID_SIZE  37 /* 36 characters and NUL */
-#define EVENT_TOP  5
-#define CLIP_SIZE  96 /* a clip's file name and its NUL */
+#define LABEL_SIZE      48 /* a slug, [a-z0-9_]+, and its NUL */
+#define UUID_SIZE       37 /* 36 characters and NUL */
+#define EVENT_TOP       5
+#define EVENT_EMBEDDING 256
+#define CLIP_SIZE       96 /* a clip's file name and its NUL */
 
 enum event_type { EVENT_START, EVENT_UPDATE, EVENT_END };
 
@@ -41,6 +42,10 @@ struct event {
     bool notify; /* false: held back by cooldown, active hours or as `unknown`: history and log only */
     bool late;   /* told more than late_after after it began; set by the output at sending */
     bool test;   /* made by `earshot test`, not heard */
+    /* What the model's last layer but one said of the deciding window: IEEE 754 half precision. For history alone, so that the model
+     * can be taught from it without the sound itself. 0: the model has no such output, or it is larger than that. */
+    unsigned n_embedding;
+    uint16_t embedding[EVENT_EMBEDDING];
     /* name of the sound's own file in the folder of clips; "": none. Known at the end: a start and an update have none */
     char clip[CLIP_SIZE];
 };
@@ -61,5 +66,9 @@ void rfc3339_utc(char out[RFC3339_SIZE], int64_t utc_ns);
  * `end` and `duration_s` are null in a start, up to where the sound was heard so far in an update, final in an end. A level that is
  * not finite is null; bytes of a name that are not UTF-8 become U+FFFD. */
 int event_json(const struct event *event, char *out, size_t size);
+
+/* The event of a payload that event_json wrote (`size` bytes, no NUL needed): event_json writes the same again. What a payload does not
+ * hold (positions, embedding, the fourth and fifth of top) is 0; notify is true. -1: it is none. Allocates. */
+int event_parse(const char *payload, size_t size, struct event *out);
 
 #endif

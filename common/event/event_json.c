@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define PAYLOAD_TOP 3
+#define MS          1000000
 
 static json_t *time_text(int64_t utc_ns)
 {
@@ -21,6 +22,13 @@ static json_t *top_array(const struct event *e)
         json_array_append_new(top, json_pack("{s:o, s:o}", "label", json_text(e->top[i].label), "score",
                                              json_decimal(e->top[i].score, 4)));
     return top;
+}
+
+/* Of the times as they are told: end less start, to the millisecond. */
+static double duration_s(const struct event *e)
+{
+    int64_t start = e->start_ns / MS - (e->start_ns % MS < 0), end = e->end_ns / MS - (e->end_ns % MS < 0);
+    return (double)(end - start) / 1e3;
 }
 
 /* json_object_set_new refuses a NULL value and a NULL object, so that a failed allocation shows as a key that
@@ -41,8 +49,7 @@ static json_t *event_object(const struct event *e)
     json_object_set_new(o, "source", json_text(e->source));
     json_object_set_new(o, "start", time_text(e->start_ns));
     json_object_set_new(o, "end", heard ? time_text(e->end_ns) : json_null());
-    json_object_set_new(o, "duration_s",
-                        heard ? json_decimal((double)(e->end_ns - e->start_ns) / 1e9, 3) : json_null());
+    json_object_set_new(o, "duration_s", heard ? json_decimal(duration_s(e), 3) : json_null());
     json_object_set_new(o, "peak_dbfs", json_decimal(e->peak_dbfs, 1));
     json_object_set_new(o, "rms_dbfs", json_decimal(e->rms_dbfs, 1));
     json_object_set_new(o, "segments", json_integer(e->segments));
