@@ -1,4 +1,4 @@
-# earshot: make deps | make | make run | make test | make test-all | make install | make sanitize | make bench | make compare | make lint | make fuzz | make help
+# earshot: make deps | make | make run | make test | make test-long | make test-all | make install | make sanitize | make bench | make compare | make lint | make fuzz | make help
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 BUILD   ?= build
@@ -20,9 +20,12 @@ COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthrea
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-dev
 
-# System tests (tests/system/NAME.sh), and the unit tests that run threads
-QUICK_NAMES := layout bad_input classify daemon sounds evaluate evaluate_stream archive
-LONG_NAMES  := ears capture mqtt service tree arm64 import soundscape microphone calibrate compare train
+# System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
+# folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
+QUICK_NAMES := daemon classify evaluate_stream evaluate bad_input archive sounds layout
+WAITING_NAMES   := service mqtt microphone capture ears
+COMPUTING_NAMES := train calibrate import soundscape compare
+LONG_NAMES  := tree arm64
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
@@ -61,7 +64,7 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
 TESTS      := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d $(TESTS:$(BUILD)/tests/%=$(BUILD)/obj/tests/%.d)
 
-.PHONY: all train-s deps run test test-all unit-tests install uninstall sanitize fuzz bench compare format lint clean help FORCE
+.PHONY: all train-s deps run test test-long test-all unit-tests install uninstall sanitize fuzz bench compare format lint clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -148,25 +151,31 @@ run: deps-run
 	@$(BUILD)/earshot run $(if $(INPUT),--input '$(INPUT)',--or-demo) $(ARGS)
 
 # --- tests ------------------------------------------------------------------------------------------------------------
-# A name is tests/test_NAME.c, or tests/system/NAME.sh. QUICK needs no root and no device; LONG takes more of both.
-QUICK := $(filter $(QUICK_NAMES:%=tests/system/%.sh),$(wildcard tests/system/*.sh))
-LONG  := $(filter $(LONG_NAMES:%=tests/system/%.sh),$(wildcard tests/system/*.sh))
+# A name is tests/test_NAME.c, or tests/system/NAME.sh. QUICK needs no root and no device; the others take more of both.
+scripts = $(filter $(wildcard tests/system/*.sh),$(1:%=tests/system/%.sh))
+QUICK := $(call scripts,$(QUICK_NAMES))
+SLOW  := -j 3 $(call scripts,$(WAITING_NAMES)) -j $(JOBS) $(call scripts,$(COMPUTING_NAMES)) -j 1 $(call scripts,$(LONG_NAMES))
 
 test: deps
 	@$(MAKE) $(PARALLEL) all unit-tests
-	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh $(TESTS) $(QUICK)
+	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh -j $(JOBS) $(QUICK) $(TESTS)
+
+# What `make test` leaves out
+test-long: deps-all
+	@$(MAKE) $(PARALLEL) all unit-tests
+	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh $(SLOW)
 
 test-all: deps-all
 	@$(MAKE) $(PARALLEL) all unit-tests
-	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh $(TESTS) $(QUICK) $(LONG)
+	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh -j $(JOBS) $(QUICK) $(TESTS) $(SLOW)
 
 # ASan and UBSan over all unit tests and the quick system tests, TSan over those that run threads.
 THREADED := $(filter $(THREADED_NAMES:%=tests/test_%.c),$(TEST_SRC))
 sanitize: deps
 	@$(MAKE) $(PARALLEL) SAN=asan BUILD=$(BUILD)/asan all unit-tests
 	@$(MAKE) $(PARALLEL) SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
-	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp tests/run.sh $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%) $(QUICK)
-	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan tests/run.sh $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%) $(SANITIZED_SYSTEM)
+	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp tests/run.sh -j $(JOBS) $(QUICK) $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%)
+	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan tests/run.sh -j $(JOBS) $(SANITIZED_SYSTEM) $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
 
 # libFuzzer: each tests/fuzz_NAME.c for SECONDS. build/fuzz/corpus keeps what it learned.
 SECONDS ?= 60

@@ -59,12 +59,13 @@ static const char *write_audio(const char *name, int format, int rate, int chann
     SNDFILE *f = sf_open(path, SFM_WRITE, &info);
     if (!f)
         fail_msg("%s: %s", path, sf_strerror(NULL));
-    for (size_t i = 0; i < frames; i++) {
-        float frame[16];
+    float *x = calloc(frames + 1, (size_t)channels * sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < frames; i++)
         for (int c = 0; c < channels; c++)
-            frame[c] = sample(i, c, rate);
-        assert_int_equal(sf_writef_float(f, frame, 1), 1);
-    }
+            x[i * (size_t)channels + (size_t)c] = sample(i, c, rate);
+    assert_int_equal(sf_writef_float(f, x, (sf_count_t)frames), frames);
+    free(x);
     sf_close(f);
     return path;
 }

@@ -50,14 +50,14 @@ static const char *write_sound(const char *name, const float *x, size_t n, unsig
 {
     SF_INFO info = {.samplerate = (int)rate, .channels = channels, .format = format};
     SNDFILE *f = sf_open(in_folder(name), SFM_WRITE, &info);
-    float frame[8];
+    float *frames = calloc(n + 1, (size_t)channels * sizeof *frames);
 
     assert_non_null(f);
-    for (size_t i = 0; i < n; i++) {
-        for (int c = 0; c < channels; c++)
-            frame[c] = x[i];
-        assert_int_equal(sf_writef_float(f, frame, 1), 1);
-    }
+    assert_non_null(frames);
+    for (size_t i = 0; i < n * (size_t)channels; i++)
+        frames[i] = x[i / (size_t)channels];
+    assert_int_equal(sf_writef_float(f, frames, (sf_count_t)n), n);
+    free(frames);
     sf_close(f);
     return in_folder(name);
 }

@@ -1,5 +1,7 @@
 #include "audio/resample.h"
 
+#include "emulated.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +51,7 @@ static void test_pass_and_stop_band(void **state)
                                         {22050, 16000}, {48000, 32000}, {44100, 22050}, {48000, 22050},
                                         {96000, 16000}, {16000, 22050}, {16000, 44100}, {8000, 16000}};
 
-    for (size_t r = 0; r < sizeof rates / sizeof *rates; r++)
+    for (size_t r = 0; r < sizeof rates / sizeof *rates; r += rate_step())
         for (int q = RESAMPLE_FAST; q <= RESAMPLE_BEST; q++) {
             unsigned from = rates[r][0], to = rates[r][1];
             double nyquist = (from < to ? from : to) / 2.0, ripple = 0, leak = -200;

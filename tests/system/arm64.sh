@@ -37,17 +37,16 @@ check "builds for arm64 without a warning" test $? = 0
 [ "$FAIL" = 0 ] || { tail -20 "$W/build.txt"; summary; exit 1; }
 check "  an ELF file for AArch64" test "$(od -An -tu2 -j18 -N2 "$TREE/tmp/build/earshot" | tr -d ' ')" = 183
 
-# the unit tests, on two processors
-half() {
-    in_tree "EARSHOT_EMULATED=1 RUNNER='$emulate' TEST_LIMIT=400 tests/run.sh \$(ls /tmp/build/tests/test_* | awk 'NR % 2 == $1')" >"$W/half$1.txt" 2>&1
-}
-half 0 & half 1; wait
-for h in 0 1; do
-    grep -vE '^[0-9]+ passed' "$W/half$h.txt"
-    read -r p _ f _ s _ <<<"$(grep -E '^[0-9]+ passed' "$W/half$h.txt" | tail -1)"
-    [ -n "$p" ] || { check "the unit tests end" false; continue; }
-    PASS=$((PASS + p)) FAIL=$((FAIL + ${f%,})) SKIP=$((SKIP + s))
-done
+# Hours of sound through the gate: nothing in it depends on the processor, and it takes a minute here.
+left_out=test_hearing
+skip "$left_out: not under the emulator; make test runs it"
+tests=$(cd "$root/tests" && ls test_*.c | grep -vx "$left_out.c" | sed 's|^|/tmp/build/tests/|; s|\.c$||' | tr '\n' ' ')
+in_tree "EARSHOT_EMULATED=1 RUNNER='$emulate' TEST_LIMIT=400 tests/run.sh -j $(nproc) $tests" >"$W/unit.txt" 2>&1
+grep -vE '^[0-9]+ passed' "$W/unit.txt"
+line=$(grep -E '^[0-9]+ passed' "$W/unit.txt" | tail -1)
+check "the unit tests end" test -n "$line"
+read -r p _ f _ s _ <<<"${line:-0 x 0, x 0 x}"
+PASS=$((PASS + p)) FAIL=$((FAIL + ${f%,})) SKIP=$((SKIP + s))
 
 in_tree "EARSHOT_MODELS=models $emulate /tmp/build/earshot run --state-dir /tmp/state --mqtt.enabled=off --input file:tests/data/smoke_t3.flac --fast --json" \
     >"$W/run.txt" 2>"$W/log.txt"
