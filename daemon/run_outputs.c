@@ -24,6 +24,8 @@ int run_outputs_open(struct run_outputs *o, const struct config *config, bool js
         return -1;
     if (config->mqtt.enabled && add(o, output_mqtt_new(config, control, err)) < 0)
         return -1;
+    if (config->n_actions && add(o, output_actions_new(config, control, err)) < 0)
+        return -1;
     return 0;
 }
 

@@ -44,7 +44,8 @@ static void test_values(void **state)
         {EVENT_START, "[${end}${duration_s}${rms_dbfs}]", "[]"},
         {EVENT_START, "${start} ${time}", "2026-11-21T10:01:10.120Z 10:01:10"},
         {EVENT_END, "${end} ${time} ${duration_s}", "2026-11-21T10:01:12.620Z 10:01:12 2.5"},
-        {EVENT_END, "${event_type} ${peak_dbfs} ${late} ${test} ${id} ${node}", "end -12.2 false false the-id hall"},
+        {EVENT_END, "${event_type} ${peak_dbfs} ${late} ${test} ${id} ${node}${clip}",
+         "end -12.2 false false the-id hall"},
         {EVENT_UPDATE, "${source}/${model}", "USB \"mic\" \\ 1/m"},
     };
     setenv("TZ", "UTC", 1);
@@ -96,7 +97,7 @@ static void test_check(void **state)
         if (event_text_check(bad[i], &err) == 0)
             fail_msg("taken: %s", bad[i]);
         assert_non_null(strstr(err.text, "allowed: ${NAME} with NAME one of label, score,"));
-        assert_non_null(strstr(err.text, ", node"));
+        assert_non_null(strstr(err.text, ", node, clip"));
     }
     assert_int_equal(event_text_check("$$ ${label} {\"a\": \"${id}\"} 100 %", &err), 0);
 }

@@ -24,16 +24,30 @@ enum value {
     VALUE_LATE,
     VALUE_TEST,
     VALUE_NODE,
+    VALUE_CLIP,
     VALUE_COUNT
 };
 
 const char *const event_text_names[] = {
-    [VALUE_LABEL] = "label",         [VALUE_SCORE] = "score",       [VALUE_EVENT_TYPE] = "event_type",
-    [VALUE_START] = "start",         [VALUE_END] = "end",           [VALUE_TIME] = "time",
-    [VALUE_DURATION] = "duration_s", [VALUE_PEAK] = "peak_dbfs",    [VALUE_RMS] = "rms_dbfs",
-    [VALUE_SOURCE] = "source",       [VALUE_MODEL] = "model",       [VALUE_ID] = "id",
-    [VALUE_EVENT_ID] = "event_id",   [VALUE_SOUND_ID] = "sound_id", [VALUE_LATE] = "late",
-    [VALUE_TEST] = "test",           [VALUE_NODE] = "node",         [VALUE_COUNT] = NULL,
+    [VALUE_LABEL] = "label",
+    [VALUE_SCORE] = "score",
+    [VALUE_EVENT_TYPE] = "event_type",
+    [VALUE_START] = "start",
+    [VALUE_END] = "end",
+    [VALUE_TIME] = "time",
+    [VALUE_DURATION] = "duration_s",
+    [VALUE_PEAK] = "peak_dbfs",
+    [VALUE_RMS] = "rms_dbfs",
+    [VALUE_SOURCE] = "source",
+    [VALUE_MODEL] = "model",
+    [VALUE_ID] = "id",
+    [VALUE_EVENT_ID] = "event_id",
+    [VALUE_SOUND_ID] = "sound_id",
+    [VALUE_LATE] = "late",
+    [VALUE_TEST] = "test",
+    [VALUE_NODE] = "node",
+    [VALUE_CLIP] = "clip",
+    [VALUE_COUNT] = NULL,
 };
 
 static void level(char out[EVENT_TEXT_VALUE], float dbfs)
@@ -112,6 +126,9 @@ void event_text_value(const struct event *e, const char *node, size_t i, char ou
         break;
     case VALUE_NODE:
         value = node;
+        break;
+    case VALUE_CLIP:
+        value = e->clip;
         break;
     case VALUE_COUNT:
         break;

@@ -78,6 +78,10 @@ struct output *output_journal_new(const char *format, struct err *err);
  * absent broker is no error; a base topic or certificate setting that cannot be is. */
 struct output *output_mqtt_new(const struct config *config, const struct daemon_control *control, struct err *err);
 
+/* The configured actions (at least one). control as above, for the labels. An error: a program that is absent or cannot be
+ * executed, a group that cannot be looked up. */
+struct output *output_actions_new(const struct config *config, const struct daemon_control *control, struct err *err);
+
 /* What became of a test event at one output. */
 struct output_report {
     const char *name; /* the output's */
