@@ -20,13 +20,13 @@ COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthrea
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-dev
 
-# System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and threads
-# folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first. QUICK_NAMES := layout bad_input classify daemon sounds evaluate evaluate_stream archive actions
-QUICK_NAMES := daemon classify evaluate_stream evaluate bad_input archive sounds layout LONG_NAMES ears capture mqtt service tree arm64 import soundscape microphone calibrate compare train
-WAITING_NAMES   := service mqtt microphone capture ears THREADED_NAMES ring_stress control outputs mqtt_queue store pipeline actions
+# System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
+# folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
+QUICK_NAMES := daemon classify evaluate_stream evaluate actions bad_input archive sounds layout
+WAITING_NAMES   := service mqtt microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
 LONG_NAMES  := tree arm64
-THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3
