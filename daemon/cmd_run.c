@@ -4,6 +4,7 @@
 #include "daemon/alarms.h"
 #include "daemon/args.h"
 #include "daemon/capture.h"
+#include "daemon/clips/clips.h"
 #include "daemon/cmd.h"
 #include "daemon/cmdline.h"
 #include "daemon/commands.h"
@@ -28,6 +29,7 @@
 #define TICK_MS          500
 #define SAVE_FLOOR_EVERY 1200 /* ticks: 10 minutes */
 #define FLUSH_END_S      5.0  /* the input ended: nobody waits for us */
+#define FLUSH_CLIPS_S    0.25 /* of that second, for clips that are under way */
 #define FLUSH_TERM_S     0.45 /* systemd, or a person, does: the whole stop stays under a second */
 
 struct daemon {
@@ -36,6 +38,7 @@ struct daemon {
     struct state_lock *lock;
     char state_dir[4096];
     struct pipeline *pipeline;
+    struct clips *clips; /* NULL: none are kept */
     struct run_outputs outputs;
     struct run_config config;
     struct commands *commands;
@@ -171,6 +174,23 @@ static int open_pipeline(struct daemon *d, struct err *err)
     return d->pipeline ? 0 : -1;
 }
 
+static int open_clips(struct daemon *d, struct err *err)
+{
+    const struct config *c = &d->cx->config;
+
+    if (c->clips.record == CLIPS_OFF)
+        return 0;
+    if (!d->has_state && !c->clips.dir[0]) {
+        log_warn("clips are not kept: there is no state directory, and [clips] dir names no folder");
+        return 0;
+    }
+    d->clips = clips_new(c, d->has_state ? d->state_dir : NULL, d->in.labels, d->in.n_labels, err);
+    if (!d->clips)
+        return -1;
+    pipeline_set_clips(d->pipeline, d->clips);
+    return 0;
+}
+
 static int start(struct daemon *d, struct err *err)
 {
     if (!*d->cx->config_path)
@@ -179,7 +199,7 @@ static int start(struct daemon *d, struct err *err)
         return -1;
     run_config_open(&d->config, d->cx, d->has_state ? d->state_dir : NULL);
     open_log(&d->cx->config);
-    if (open_pipeline(d, err) < 0 || open_outputs(d, err) < 0)
+    if (open_pipeline(d, err) < 0 || open_outputs(d, err) < 0 || open_clips(d, err) < 0)
         return -1;
     if (pipeline_start(d->pipeline, d->outputs.list, d->outputs.n, err) < 0)
         return -1;
@@ -220,6 +240,7 @@ static int run_daemon(struct daemon *d)
     run_control_stop(d->control);
     if (d->pipeline)
         pipeline_stop(d->pipeline);
+    clips_stop(d->clips, flush_s > FLUSH_TERM_S ? flush_s : FLUSH_CLIPS_S);
     run_outputs_close(&d->outputs, flush_s);
     run_control_free(d->control);
     commands_free(d->commands);

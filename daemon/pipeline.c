@@ -112,6 +112,11 @@ const char *const *pipeline_labels(const struct pipeline *p, size_t *n)
     return (const char *const *)p->labels;
 }
 
+void pipeline_set_clips(struct pipeline *p, struct clips *clips)
+{
+    p->clips = clips;
+}
+
 int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err)
 {
     p->outputs = outputs;
@@ -205,6 +210,9 @@ void pipeline_health(struct pipeline *p, struct health *out)
     out->uptime_s = (double)(clock_ns(CLOCK_MONOTONIC) - p->began_ns) / 1e9;
     out->ring_fill_percent = (unsigned)(100 * ring_used(p->blocks) / ring_capacity(p->blocks));
     out->queue_depth = (unsigned)ring_used(p->windows);
+    out->keeps_clips = p->clips;
+    if (p->clips)
+        clips_figures(p->clips, &out->clips);
     out->listening = atomic_load_explicit(&p->listening, memory_order_relaxed);
 
     pthread_mutex_lock(&p->figures_lock);

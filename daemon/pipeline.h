@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "base/err.h"
+#include "daemon/clips/clips.h"
 #include "daemon/outputs/output.h"
 #include <stddef.h>
 
@@ -15,6 +16,9 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
 
 /* Labels of the model, for outputs that announce them; owned by the pipeline. */
 const char *const *pipeline_labels(const struct pipeline *p, size_t *n);
+
+/* Before the start: what is heard goes there too. Borrowed; must outlive pipeline_stop. */
+void pipeline_set_clips(struct pipeline *p, struct clips *clips);
 
 /* Opens the input and starts the threads. The outputs are borrowed and must outlive pipeline_stop. */
 int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err);

@@ -36,6 +36,7 @@ struct pipeline {
     double window_s;
     struct output *const *outputs;
     size_t n_outputs;
+    struct clips *clips; /* NULL: nothing is kept */
     pthread_t analysis_thread, worker_thread;
     bool started;
     int wake_worker, end_fd;
@@ -61,7 +62,8 @@ struct pipeline {
     struct miccheck miccheck;
     bool mic_bad;
     uint64_t mic_blocks;
-    bool open; /* the gate, after the last block */
+    bool open;   /* the gate, after the last block */
+    bool paused; /* the clips were told that nothing follows for now */
     float mono[BLOCK_SAMPLES];
 
     /* shared, written by one thread each, relaxed: figures, not synchronisation (but for ended, and windows_done, which

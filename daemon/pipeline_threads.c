@@ -35,6 +35,7 @@ static bool queue_window(struct pipeline *p, const struct window_info *info, con
     if (!w)
         return false;
     w->info = *info;
+    w->info.stream = p->epoch;
     if (!info->dropped) { /* nobody is told of that one */
         uint64_t lost = info->lost_frames + p->unheard;
         w->info.lost_frames = lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX;
@@ -205,14 +206,39 @@ static void take_requests(struct pipeline *p)
     pthread_mutex_unlock(&p->request.lock);
 }
 
+static void pause_clips(struct pipeline *p)
+{
+    if (p->clips && !p->paused)
+        clips_pause(p->clips);
+    p->paused = true;
+}
+
+/* Before the analysis has them: what it decides speaks of samples that were handed over. */
+static void keep_samples(struct pipeline *p, const struct audio_block *b, uint64_t gap)
+{
+    struct clips_audio a = {.samples = p->mono,
+                            .frames = b->frames,
+                            .position = b->frame,
+                            .lost = gap,
+                            .utc_ns = timebase_utc(p->timebase, b->frame),
+                            .stream = b->epoch,
+                            .rate = b->rate};
+
+    p->paused = false;
+    if (p->clips)
+        clips_audio(p->clips, &a, p->patient, &p->stop);
+}
+
 static void analyse_block(struct pipeline *p, const struct audio_block *b)
 {
+    uint64_t gap = 0;
+
     if (b->epoch != p->epoch) /* the first one is 1 */
         begin_stream(p, b);
     if (!p->analysis)
         return;
     if (b->frame > p->next_frame) {
-        uint64_t gap = b->frame - p->next_frame;
+        gap = b->frame - p->next_frame;
         atomic_fetch_add_explicit(&p->lost, gap, memory_order_relaxed);
         analysis_lost(p->analysis, gap);
     }
@@ -225,8 +251,10 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
     analysis_set_busy(p->analysis, atomic_load_explicit(&p->busy, memory_order_relaxed));
     if (atomic_load_explicit(&p->listening, memory_order_relaxed)) {
         downmix_do(b->samples, b->frames, b->channels, p->channel, p->gain, p->mono);
+        keep_samples(p, b, gap);
         analysis_do(p->analysis, p->mono, b->frames);
     } else {
+        pause_clips(p);
         analysis_skip(p->analysis, b->frames);
     }
 }
@@ -237,6 +265,7 @@ static void end_of_input(struct pipeline *p)
         analysis_flush(p->analysis);
         share_figures(p);
     }
+    pause_clips(p);
     while (p->owes_end && !atomic_load_explicit(&p->stop, memory_order_relaxed)) {
         pay_owed_end(p);
         nanosleep(&(struct timespec){0, 1000000}, NULL);
@@ -262,7 +291,7 @@ static int64_t rest_ns(const struct pipeline *p)
 void *analysis_main(void *arg)
 {
     struct pipeline *p = arg;
-    int64_t heard = 0;
+    int64_t heard = clock_ns(CLOCK_MONOTONIC);
     bool end = false;
 
     prctl(PR_SET_NAME, "analysis");
@@ -280,6 +309,8 @@ void *analysis_main(void *arg)
             any = true;
             atomic_fetch_add_explicit(&p->consumed, 1, memory_order_relaxed);
         }
+        if (!any && clock_ns(CLOCK_MONOTONIC) - heard > SILENT_INPUT_NS)
+            pause_clips(p);
         if (any)
             heard = clock_ns(CLOCK_MONOTONIC);
         else if (p->open && clock_ns(CLOCK_MONOTONIC) - heard > SILENT_INPUT_NS) {
@@ -304,7 +335,14 @@ static void on_event(void *ctx, const struct event *event)
 {
     struct pipeline *p = ctx;
 
+    struct event with_clip;
+
     atomic_fetch_add_explicit(&p->events, 1, memory_order_relaxed);
+    if (p->clips) {
+        with_clip = *event;
+        clips_event(p->clips, &with_clip);
+        event = &with_clip;
+    }
     for (size_t i = 0; i < p->n_outputs; i++)
         p->outputs[i]->event(p->outputs[i], event);
 }
@@ -342,7 +380,11 @@ void *worker_main(void *arg)
         take_worker_requests(p);
         const struct window *w;
         while ((w = ring_peek(p->windows))) {
-            recogniser_do(p->recogniser, w, on_event, p);
+            if (p->clips)
+                clips_window(p->clips, &w->info);
+            const float *scores = recogniser_do(p->recogniser, w, on_event, p);
+            if (p->clips)
+                clips_scores(p->clips, &w->info, scores);
             ring_release(p->windows);
             atomic_store_explicit(&p->busy, decision_busy(recogniser_decision(p->recogniser)), memory_order_relaxed);
             /* release: see await_worker */

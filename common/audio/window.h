@@ -9,6 +9,7 @@
 /* Everything about a window but its samples. Positions count frames of the input device since the stream began and
  * include frames that were lost; times are UTC nanoseconds since 1970. */
 struct window_info {
+    uint32_t stream;        /* rises where the input was opened anew and positions begin again; 0 in a file */
     uint64_t sound;         /* number of the gate opening, 1, 2, ...; every opening ends with exactly one `last` */
     uint32_t index;         /* 0, 1, ... within the opening, one every hop */
     bool last;              /* the gate closed: nothing more of this sound follows */

@@ -240,7 +240,7 @@ int config_check(const struct config *c, struct err *err)
             (c->level.evening_to - c->level.evening_from + 1440) % 1440 >=
         1440)
         return err_set(err, "[level] day and evening take all of the 24 hours; allowed: a rest that is the night");
-    return check_mqtt(c, err) < 0 ? -1 : check_lists(c, err);
+    return check_mqtt(c, err) < 0 || config_check_clips(c, err) < 0 ? -1 : check_lists(c, err);
 }
 
 struct difference {

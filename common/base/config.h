@@ -13,6 +13,9 @@
 #define CONFIG_TEXT      256
 #define LEVEL_CALIBRATED 1.0 /* level.sensitivity: no figure, but what `earshot calibrate` found */
 
+enum clips_record { CLIPS_OFF, CLIPS_SOUNDS, CLIPS_ALL };
+enum clips_speech { SPEECH_DROP, SPEECH_FEATURES, SPEECH_KEEP };
+
 #define CONFIG_NAMES 480 /* a list of class names */
 
 /* Which events an action or a webhook is for. Held-back ones (event.notify false) never are. */
@@ -52,7 +55,7 @@ struct config {
         int channels;             /* for "-": interleaved channels of the raw stream; 0: as many as `channel` needs */
         char channel[16];         /* "mix", "1", "2", ... */
         double gain_db;
-        bool listening; /* at the start */
+        bool listening;    /* at the start */
         double latency_ms; /* asked of PortAudio; 0: the device's own low latency */
     } input;
     struct gate_params gate;
@@ -96,6 +99,20 @@ struct config {
         bool third_octave;
         int day_from, day_to, evening_from, evening_to; /* minutes of the local day; the rest is night */
     } level;
+    struct {
+        int record;                     /* enum clips_record */
+        char classes[CONFIG_NAMES];     /* labels and groups, commas between them */
+        bool save_all, unknown;         /* every event; sounds in which no class was sure */
+        int format;                     /* enum clip_format */
+        double preroll, postroll;       /* s */
+        double max_length, file_length; /* s; of a sound's clip, of a file of `all` */
+        int speech;                     /* enum clips_speech */
+        double speech_threshold;        /* 0..1 */
+        char dir[CONFIG_TEXT];          /* "": clips in the state directory */
+        double max_size, max_age;       /* MB; days, 0: any */
+        int max_files;
+        double class_share; /* % */
+    } clips;
     struct {
         char level[8];  /* error warn info debug */
         char format[8]; /* auto text json journal */

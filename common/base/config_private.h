@@ -42,4 +42,7 @@ bool config_label_valid(const char *label, size_t n);
 /* "X is not WHAT, did you mean x?" Returns -1. */
 int config_refuse_label(const char *what, const char *label, size_t n, struct err *err);
 
+/* What the options of [clips] say together (config_clips.c). */
+int config_check_clips(const struct config *c, struct err *err);
+
 #endif

@@ -15,9 +15,11 @@ static const struct unit {
     const char *unit, *written;
     double times, over; /* both, so that 35 ms is 0.035 s to the last bit */
 } units[] = {
-    {"s", "s", 1, 1},       {"s", "sec", 1, 1},   {"s", "ms", 1, 1000}, {"s", "min", 60, 1},
-    {"s", "h", 3600, 1},    {"ms", "ms", 1, 1},   {"ms", "s", 1000, 1}, {"dB", "dB", 1, 1},
-    {"dBFS", "dBFS", 1, 1}, {"dBFS", "dB", 1, 1}, {"Hz", "Hz", 1, 1},   {"Hz", "kHz", 1000, 1},
+    {"s", "s", 1, 1},       {"s", "sec", 1, 1},    {"s", "ms", 1, 1000},    {"s", "min", 60, 1},
+    {"s", "h", 3600, 1},    {"ms", "ms", 1, 1},    {"ms", "s", 1000, 1},    {"dB", "dB", 1, 1},
+    {"dBFS", "dBFS", 1, 1}, {"dBFS", "dB", 1, 1},  {"Hz", "Hz", 1, 1},      {"Hz", "kHz", 1000, 1},
+    {"MB", "MB", 1, 1},     {"MB", "GB", 1000, 1}, {"MB", "kB", 1, 1000},   {"days", "days", 1, 1},
+    {"days", "d", 1, 1},    {"days", "h", 1, 24},  {"days", "weeks", 7, 1}, {"%", "%", 1, 1},
 };
 
 static double get_number(const struct option *o, const void *base)

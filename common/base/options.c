@@ -29,6 +29,11 @@ static const struct option_word always[] = {{"always", -1}, {NULL, 0}};
 static const struct option_word class_modes[] = {
     {"default", CLASS_DEFAULT}, {"allow", CLASS_ALLOW}, {"ignore", CLASS_IGNORE}, {NULL, 0}};
 static const struct option_word vocabularies[] = {{"own", VOCABULARY_OWN}, {"earshot", VOCABULARY_EARSHOT}, {NULL, 0}};
+static const struct option_word records[] = {
+    {"off", CLIPS_OFF}, {"sounds", CLIPS_SOUNDS}, {"all", CLIPS_ALL}, {NULL, 0}};
+static const struct option_word clip_formats[] = {{"flac", 0}, {"wav", 1}, {NULL, 0}};
+static const struct option_word speech_modes[] = {
+    {"drop", SPEECH_DROP}, {"features", SPEECH_FEATURES}, {"keep", SPEECH_KEEP}, {NULL, 0}};
 static const struct option_word mqtt_versions[] = {{"auto", 0}, {"5", 5}, {"3.1.1", 3}, {NULL, 0}};
 static const struct option_word log_levels[] = {{"error", 0}, {"warn", 0}, {"info", 0}, {"debug", 0}, {NULL, 0}};
 static const struct option_word log_formats[] = {{"auto", 0}, {"text", 0}, {"json", 0}, {"journal", 0}, {NULL, 0}};
@@ -50,6 +55,11 @@ const struct section sections[] = {
     {"level",
      "The sound level meter: A, C and Z weighting, Fast and Slow after IEC 61672-1. Until it is calibrated (`earshot "
      "calibrate`, or sensitivity below) its figures are dBFS: right among themselves, but not those of a room."},
+
+    {"clips",
+     "Recordings of what was heard, off by default. `sounds` keeps a file of each event that is asked for; `all` keeps "
+     "everything the microphone hears, one file after the other, to try other models on. A file in which somebody "
+     "talks is not kept unless `speech` says so."},
     {"state", "What earshot remembers between two runs."},
     {"log", "What is said, and how."},
     {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is left "
@@ -181,6 +191,51 @@ const struct option options[] = {
     {"level", "evening", OPTION_HOURS, HOURS(level.evening_from), 0, 1439, "", NULL, "19:00-23:00", true,
      "Local time of the evening, whose sound counts 5 dB more in Lden. It begins where the day ends; the rest is "
      "night, 10 dB more."},
+
+    {"clips", "record", OPTION_CHOICE, AT(clips.record), 0, 0, "", records, "off", false,
+     "`sounds`: a file of each event of `classes`, with what came before it. `all`: everything the microphone hears "
+     "while it "
+     "listens, in files of `file_length`, without a sample missing between two of them."},
+    {"clips", "classes", OPTION_TEXT, AT(clips.classes), 0, 0, "", NULL, "alarm", false,
+     "Classes whose events are kept, commas between them; also groups of labels.csv: alarm, animal, human, household, "
+     "vehicle, "
+     "nature, tool. A word that is both names the class."},
+    {"clips", "save_all", OPTION_BOOL, AT(clips.save_all), 0, 0, "", NULL, "off", false,
+     "Keep the events of all classes, whatever `classes` says."},
+    {"clips", "unknown", OPTION_BOOL, AT(clips.unknown), 0, 0, "", NULL, "off", false,
+     "Keep sounds in which no class was sure, too."},
+    {"clips", "format", OPTION_CHOICE, AT(clips.format), 0, 0, "", clip_formats, "flac", false,
+     "16 bits, mono, at the microphone's own rate; FLAC takes about half the room of WAV, and loses nothing."},
+    {"clips", "preroll", OPTION_NUMBER, AT(clips.preroll), 0, 10, "s", NULL, "2 s", false,
+     "Sound from before the event's start that belongs to its file."},
+    {"clips", "postroll", OPTION_NUMBER, AT(clips.postroll), 0, 10, "s", NULL, "0.5 s", false,
+     "Sound from after the event's end that belongs to its file."},
+    {"clips", "max_length", OPTION_NUMBER, AT(clips.max_length), 1, 3600, "s", NULL, "60 s", false,
+     "A file of an event ends after this, its pre-roll included, however long the sound goes on."},
+    {"clips", "file_length", OPTION_NUMBER, AT(clips.file_length), 1, 86400, "s", NULL, "600 s", false,
+     "Length of the files of `record = all`."},
+    {"clips", "speech", OPTION_CHOICE, AT(clips.speech), 0, 0, "", speech_modes, "drop", false,
+     "What happens to a file in which speech (or laughter, playing children, ...) is heard, whatever class it is of. "
+     "`drop`: "
+     "it is not kept. `features`: only the model's embedding of each window is, a NumPy file from which no word can be "
+     "made out. `keep`: it is kept like any other; others in the room may have a right to be asked. With `record = "
+     "all` "
+     "such stretches are silenced in the file."},
+    {"clips", "speech_threshold", OPTION_NUMBER, AT(clips.speech_threshold), 0.01, 1, "", NULL, "0.2", false,
+     "Score of speech in any window from which on it counts as heard: lower than that of an event, to be on the safe "
+     "side."},
+    {"clips", "dir", OPTION_PATH, AT(clips.dir), 0, 0, "", NULL, "", false,
+     "Folder. Empty: `clips` in the state directory. Files in it that are not clips are left alone."},
+    {"clips", "max_size", OPTION_NUMBER, AT(clips.max_size), 0.1, 10000000, "MB", NULL, "1000 MB", false,
+     "All clips together are no larger. Beyond it the oldest clip of the class that takes up the most goes."},
+    {"clips", "max_files", OPTION_INT, AT(clips.max_files), 1, 100000, "", NULL, "1000", false,
+     "There are no more clips than this. Beyond it the oldest clip of the class with the most goes."},
+    {"clips", "max_age", OPTION_NUMBER, AT(clips.max_age), 0.01, 36500, "days", off_zero, "30 days", false,
+     "Clips older than this are deleted."},
+    {"clips", "class_share", OPTION_NUMBER, AT(clips.class_share), 1, 100, "%", NULL, "40 %", false,
+     "The most that one class may hold of `max_size` and of `max_files`: a dog that barks all day does not push out "
+     "the alarm of "
+     "last week."},
 
     {"state", "dir", OPTION_PATH, AT(state.dir), 0, 0, "", NULL, "", false,
      "Folder. Empty: $STATE_DIRECTORY, /var/lib/earshot if it is there and can be written, $XDG_STATE_HOME/earshot, "

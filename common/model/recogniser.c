@@ -10,10 +10,11 @@ struct recogniser {
     struct model *model;
     struct feature *feature;
     struct decision *decision;
-    size_t window; /* samples */
-    float *padded; /* [window] */
-    float *matrix; /* what the feature gives and the graph takes */
-    float *scores; /* [n_labels] */
+    size_t window;    /* samples */
+    float *padded;    /* [window] */
+    float *matrix;    /* what the feature gives and the graph takes */
+    float *scores;    /* [n_labels] */
+    float *embedding; /* [embedding_size]; NULL: the model gives none */
 };
 
 /* The rate is one of the feature's parameters, and the length of a window in samples depends on it. */
@@ -47,7 +48,9 @@ static int make_feature(struct recogniser *r, const struct model_info *info, str
     r->padded = calloc(r->window, sizeof *r->padded);
     r->matrix = calloc(rows * cols, sizeof *r->matrix);
     r->scores = calloc(info->n_labels, sizeof *r->scores);
-    if (!r->padded || !r->matrix || !r->scores)
+    if (info->embedding_size > 0)
+        r->embedding = calloc(info->embedding_size, sizeof *r->embedding);
+    if (!r->padded || !r->matrix || !r->scores || (info->embedding_size > 0 && !r->embedding))
         return err_set(err, "no memory for a window of %zu samples", r->window);
     return 0;
 }
@@ -101,6 +104,7 @@ void recogniser_free(struct recogniser *r)
     free(r->padded);
     free(r->matrix);
     free(r->scores);
+    free(r->embedding);
     free(r);
 }
 
@@ -132,7 +136,7 @@ const float *recogniser_scores(struct recogniser *r, const float *x, size_t n)
         x = r->padded;
     }
     feature_do(r->feature, x, r->window, r->matrix);
-    model_run(r->model, r->matrix, r->scores, NULL);
+    model_run(r->model, r->matrix, r->scores, r->embedding);
     return r->scores;
 }
 
@@ -142,6 +146,11 @@ const float *recogniser_do(struct recogniser *r, const struct window *w, event_s
 
     decision_do(r->decision, &w->info, scores, sink, ctx);
     return scores;
+}
+
+const float *recogniser_embedding(const struct recogniser *r)
+{
+    return r->embedding;
 }
 
 void recogniser_finish(struct recogniser *r, event_sink *sink, void *ctx)

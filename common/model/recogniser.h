@@ -30,6 +30,9 @@ const float *recogniser_do(struct recogniser *r, const struct window *w, event_s
 /* Scores of any samples without the decision stage (classify's `top`): n <= window length at recogniser_rate. */
 const float *recogniser_scores(struct recogniser *r, const float *x, size_t n);
 
+/* The model's embedding of the window that was last looked at; model_info's embedding_size of them, NULL where it gives none. */
+const float *recogniser_embedding(const struct recogniser *r);
+
 void recogniser_finish(struct recogniser *r, event_sink *sink, void *ctx);
 struct decision *recogniser_decision(struct recogniser *r);
 

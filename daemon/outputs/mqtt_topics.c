@@ -185,6 +185,19 @@ static json_t *outputs_json(const struct health *h, const struct mqtt_health *ow
     return all;
 }
 
+static json_t *clips_json(const struct clip_figures *c)
+{
+    json_t *o = json_object();
+
+    set_uint(o, "stored", c->stored);
+    set_uint(o, "dropped_speech", c->speech);
+    set_uint(o, "failed", c->failed);
+    set_uint(o, "lost_frames", c->lost_frames);
+    set_uint(o, "bytes", c->bytes);
+    json_object_set_new(o, "problem", *c->problem ? json_text(c->problem) : json_null());
+    return o;
+}
+
 char *mqtt_health_json(const struct health *h, const struct mqtt_health *own, int64_t utc_ns)
 {
     json_t *o = json_object(), *level = json_object();
@@ -207,6 +220,7 @@ char *mqtt_health_json(const struct health *h, const struct mqtt_health *own, in
     set_uint(o, "ring_fill_percent", h->ring_fill_percent);
     set_levels(level, &h->levels);
     json_object_set_new(o, "level", level);
+    json_object_set_new(o, "clips", h->keeps_clips ? clips_json(&h->clips) : json_null());
     json_object_set_new(o, "outputs", outputs_json(h, own));
     return dump(o);
 }

@@ -5,6 +5,7 @@
 
 #include "audio/analysis.h"
 #include "base/config.h"
+#include "daemon/clips/clip_figures.h"
 #include "event/event.h"
 
 #include <stdatomic.h>
@@ -36,7 +37,9 @@ struct health {
     uint64_t recoveries; /* times that the input came back */
     bool listening;
     struct analysis_levels levels;
-    unsigned n_outputs; /* of the other outputs; one that publishes health adds its own */
+    bool keeps_clips;
+    struct clip_figures clips; /* where keeps_clips */
+    unsigned n_outputs;        /* of the other outputs; one that publishes health adds its own */
     struct output_counters outputs[HEALTH_OUTPUTS];
 };
 
