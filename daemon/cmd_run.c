@@ -12,6 +12,7 @@
 #include "daemon/pipeline.h"
 #include "daemon/run_config.h"
 #include "daemon/run_control.h"
+#include "daemon/run_levels.h"
 #include "daemon/run_outputs.h"
 #include "daemon/service.h"
 #include "daemon/statedir.h"
@@ -40,6 +41,7 @@ struct daemon {
     struct pipeline *pipeline;
     struct clips *clips; /* NULL: none are kept */
     struct run_outputs outputs;
+    struct run_levels levels;
     struct run_config config;
     struct commands *commands;
     struct daemon_control in; /* what outputs ask of us */
@@ -114,6 +116,7 @@ static int open_outputs(struct daemon *d, struct err *err)
 static void tick(struct daemon *d, unsigned n)
 {
     service_watchdog(d->service, pipeline_progress(d->pipeline));
+    run_levels_tick(&d->levels, d->pipeline, &d->cx->config);
     run_outputs_tick(&d->outputs, d->pipeline, d->service, n);
     if (n % SAVE_FLOOR_EVERY == SAVE_FLOOR_EVERY - 1)
         save_floor(d);
@@ -125,6 +128,7 @@ static void reload(struct daemon *d)
     run_config_reload(&d->config);
     open_log(&d->cx->config);
     commands_announce(d->commands);
+    run_levels_recheck(&d->levels);
     service_ready(d->service);
 }
 
@@ -199,6 +203,7 @@ static int start(struct daemon *d, struct err *err)
         return -1;
     run_config_open(&d->config, d->cx, d->has_state ? d->state_dir : NULL);
     open_log(&d->cx->config);
+    run_levels_init(&d->levels, d->has_state ? d->state_dir : "");
     if (open_pipeline(d, err) < 0 || open_outputs(d, err) < 0 || open_clips(d, err) < 0)
         return -1;
     if (pipeline_start(d->pipeline, d->outputs.list, d->outputs.n, err) < 0)
@@ -240,6 +245,8 @@ static int run_daemon(struct daemon *d)
     run_control_stop(d->control);
     if (d->pipeline)
         pipeline_stop(d->pipeline);
+    while (d->control && run_levels_tick(&d->levels, d->pipeline, &d->cx->config)) /* NULL: nothing was started */
+        run_outputs_tick(&d->outputs, d->pipeline, d->service, 1);
     clips_stop(d->clips, flush_s > FLUSH_TERM_S ? flush_s : FLUSH_CLIPS_S);
     run_outputs_close(&d->outputs, flush_s);
     run_control_free(d->control);

@@ -4,14 +4,20 @@
 
 #include "audio/analysis.h"
 #include "base/err.h"
+#include "daemon/sound_report.h"
 #include <jansson.h>
 
-/* time, rms_dbfs, peak_dbfs, floor_dbfs, threshold_dbfs (null: always open), gate ("open", "closed"), input_state,
- * input_problem (null: none). A new reference; NULL: no memory. */
-json_t *level_json(const struct analysis_levels *levels, const char *input_state, const char *input_problem);
+struct level_report {
+    struct analysis_levels levels;
+    struct sound_report sound;
+    char input_state[32], input_problem[256];
+};
 
-/* Back again, as far as it goes; the texts are cut to their size. -1: not such an object. */
-int level_read(const json_t *object, struct analysis_levels *levels, char *input_state, size_t state_size,
-               char *input_problem, size_t problem_size, struct err *err);
+/* time, rms_dbfs, peak_dbfs, floor_dbfs, threshold_dbfs (null: always open), gate ("open", "closed"), input_state,
+ * input_problem (null: none), and where there is a level meter what sound_json_period tells. A new reference; NULL: no memory. */
+json_t *level_json(const struct level_report *r);
+
+/* Back again, as far as it goes: of the meter what a needle shows, and the last LAeq and LCpeak. -1: not such an object. */
+int level_read(const json_t *object, struct level_report *r, struct err *err);
 
 #endif

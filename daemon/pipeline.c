@@ -84,6 +84,12 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     if (downmix_parse(config->input.channel, &p->channel, err) < 0)
         goto fail;
 
+    p->sound.on = config->level.enabled;
+    p->sound.now = (struct soundlevel_now){.laf = -INFINITY, .las = -INFINITY};
+    soundlevel_nothing(&p->sound.last);
+    if (config->level.enabled && !(p->meter = sound_meter_new(config, fast ? &p->stop : NULL, err)))
+        goto fail;
+
     struct recogniser *r = pipeline_load_model(config, &p->model_file, err);
     if (!r)
         goto fail;
@@ -154,6 +160,7 @@ void pipeline_free(struct pipeline *p)
     pipeline_stop(p);
     capture_free(p->capture);
     analysis_free(p->analysis);
+    sound_meter_free(p->meter);
     timebase_free(p->timebase);
     ring_free(p->windows);
     recogniser_free(p->request.recogniser);
@@ -182,6 +189,20 @@ bool pipeline_input_broke(struct pipeline *p)
 
     capture_get_state(p->capture, &c);
     return strcmp(c.state, "ended") == 0 && *c.reason;
+}
+
+bool pipeline_take_sound(struct pipeline *p, struct sound_row *out)
+{
+    return p->meter && sound_meter_take(p->meter, out);
+}
+
+void pipeline_tell_sound(struct pipeline *p, const struct sound_report *report)
+{
+    pthread_mutex_lock(&p->figures_lock);
+    p->sound.number = report->number;
+    p->sound.last = report->last;
+    p->sound.calibration = report->calibration;
+    pthread_mutex_unlock(&p->figures_lock);
 }
 
 void pipeline_levels(struct pipeline *p, struct analysis_levels *out)
@@ -217,6 +238,7 @@ void pipeline_health(struct pipeline *p, struct health *out)
 
     pthread_mutex_lock(&p->figures_lock);
     out->levels = p->levels;
+    out->sound = p->sound;
     snprintf(out->input_problem, sizeof out->input_problem, "%s", *c.reason ? c.reason : p->mic_problem);
     snprintf(out->threshold, sizeof out->threshold, "%s", p->threshold_text);
     snprintf(out->model, sizeof out->model, "%s", p->model_name);

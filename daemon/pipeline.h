@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "daemon/clips/clips.h"
 #include "daemon/outputs/output.h"
+#include "daemon/sound_meter.h"
 #include <stddef.h>
 
 struct pipeline;
@@ -36,6 +37,12 @@ bool pipeline_input_broke(struct pipeline *p);
 
 /* Any thread. */
 void pipeline_health(struct pipeline *p, struct health *out);
+/* The level meter's finished periods, oldest first; false: none waits. One caller's thread. */
+bool pipeline_take_sound(struct pipeline *p, struct sound_row *out);
+
+/* What that caller made of them: from then on in health. `report->now` and `on` are the pipeline's own. */
+void pipeline_tell_sound(struct pipeline *p, const struct sound_report *report);
+
 void pipeline_levels(struct pipeline *p, struct analysis_levels *out);
 
 /* Has audio moved, or is a recovery moving, since the last call? What the service watchdog is fed by. One caller. */

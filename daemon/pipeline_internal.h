@@ -9,6 +9,7 @@
 #include "base/timebase.h"
 #include "daemon/capture.h"
 #include "daemon/pipeline.h"
+#include "daemon/sound_meter.h"
 #include "model/recogniser.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,6 +47,7 @@ struct pipeline {
 
     /* analysis thread's own */
     struct analysis *analysis;
+    struct sound_meter *meter; /* NULL: switched off. Rows are taken by another thread */
     struct timebase *timebase;
     int channel; /* of the device's: DOWNMIX_MIX, 0.. */
     float gain;
@@ -74,6 +76,7 @@ struct pipeline {
 
     pthread_mutex_t figures_lock; /* analysis tries it, readers wait for it: the reader never delays the writer */
     struct analysis_levels levels;
+    struct sound_report sound; /* now: the analysis thread's; the rest as pipeline_tell_sound had it */
     char threshold_text[32], mic_problem[128];
     char model_name[64];
     struct stat

@@ -130,6 +130,8 @@ static void begin_stream(struct pipeline *p, const struct audio_block *b)
         .gate = gate,
     };
     struct err err;
+    if (p->meter && sound_meter_begin(p->meter, b->rate, p->gain, &err) < 0)
+        log_warn("no sound levels: %s", err.text);
     p->analysis = analysis_new(&params, p->timebase, on_window, p, &err);
     p->epoch = b->epoch;
     p->rate = b->rate;
@@ -178,8 +180,24 @@ static void share_figures(struct pipeline *p)
         return;
     add_past(p, &l);
     p->levels = l;
+    if (p->meter)
+        sound_meter_get_now(p->meter, &p->sound.now);
     memcpy(p->mic_problem, p->miccheck.text, sizeof p->mic_problem);
     pthread_mutex_unlock(&p->figures_lock);
+}
+
+/* The level meter measures what the gate sees, before any filter; a gap is none of it. mono NULL: nobody listens. */
+static void measure(struct pipeline *p, const struct audio_block *b, const float *mono, uint64_t gap)
+{
+    if (!p->meter)
+        return;
+    sound_meter_clock(p->meter, timebase_utc(p->timebase, b->frame));
+    if (gap > 0)
+        sound_meter_lost(p->meter, gap);
+    if (mono)
+        sound_meter_do(p->meter, mono, b->frames);
+    else
+        sound_meter_skip(p->meter);
 }
 
 /* What others asked for, between two blocks. */
@@ -253,9 +271,11 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         downmix_do(b->samples, b->frames, b->channels, p->channel, p->gain, p->mono);
         keep_samples(p, b, gap);
         analysis_do(p->analysis, p->mono, b->frames);
+        measure(p, b, p->mono, gap);
     } else {
         pause_clips(p);
         analysis_skip(p->analysis, b->frames);
+        measure(p, b, NULL, 0);
     }
 }
 
@@ -263,6 +283,8 @@ static void end_of_input(struct pipeline *p)
 {
     if (p->analysis) {
         analysis_flush(p->analysis);
+        if (p->meter)
+            sound_meter_end(p->meter);
         share_figures(p);
     }
     pause_clips(p);
@@ -317,6 +339,8 @@ void *analysis_main(void *arg)
             analysis_flush(p->analysis); /* the input is gone: what it began has ended */
             any = true;
         }
+        if (p->meter && !any && clock_ns(CLOCK_MONOTONIC) - heard > SILENT_INPUT_NS)
+            sound_meter_clock(p->meter, clock_ns(CLOCK_REALTIME)); /* periods end without sound, too */
         if (p->analysis) {
             if (any)
                 share_figures(p);

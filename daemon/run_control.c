@@ -103,13 +103,17 @@ static int answer_levels(void *ctx, struct control_call *call, struct err *err)
 {
     struct run_control *r = ctx;
     struct health h;
+    struct level_report l = {.input_state = "off", .input_problem = "listening is switched OFF"};
 
     (void)err;
     pipeline_health(r->pipeline, &h);
-    if (h.listening)
-        call->reply = level_json(&h.levels, h.input_state, h.input_problem);
-    else /* the levels are those of when it was switched off */
-        call->reply = level_json(&h.levels, "off", "listening is switched OFF");
+    l.levels = h.levels; /* where it is switched off, those of before */
+    l.sound = h.sound;
+    if (h.listening) {
+        snprintf(l.input_state, sizeof l.input_state, "%s", h.input_state);
+        snprintf(l.input_problem, sizeof l.input_problem, "%s", h.input_problem);
+    }
+    call->reply = level_json(&l);
     call->again_ms = 100;
     return 0;
 }

@@ -83,9 +83,11 @@ void run_outputs_tick(struct run_outputs *o, struct pipeline *p, struct service 
     struct health h;
 
     pipeline_health(p, &h);
-    bool changed = strcmp(h.input_state, o->input_state) != 0; /* a lost microphone is told at once */
+    /* a lost microphone is told at once, and so are levels */
+    bool changed = strcmp(h.input_state, o->input_state) != 0 || h.sound.number != o->sound_number;
     if (n % HEALTH_EVERY != 0 && !changed)
         return;
+    o->sound_number = h.sound.number;
     memcpy(o->input_state, h.input_state, sizeof o->input_state);
     count(o, &h);
     tell_status(s, &h);

@@ -12,6 +12,7 @@ struct run_outputs {
     struct output *list[MAX_OUTPUTS];
     size_t n;
     char input_state[32]; /* as last told to the outputs */
+    uint64_t sound_number; /* of the levels as last told */
     uint64_t losses;      /* as last logged */
     unsigned loss_tick;   /* before which no further one is */
 };

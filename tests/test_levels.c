@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -24,19 +25,29 @@ static void json_goes_round(void **state)
     } cases[] = {{-48.5F, true, "ok", ""}, {-INFINITY, false, "lost", "USB \"mic\": gone \xff"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct analysis_levels in = levels(-41.2F, -30.1F, -60, cases[i].threshold, cases[i].open), out;
-        char where[32], problem[64];
+        struct level_report in = {.levels = levels(-41.2F, -30.1F, -60, cases[i].threshold, cases[i].open)}, out;
         struct err err = {""};
-        json_t *o = level_json(&in, cases[i].state, cases[i].problem);
+        snprintf(in.input_state, sizeof in.input_state, "%s", cases[i].state);
+        snprintf(in.input_problem, sizeof in.input_problem, "%s", cases[i].problem);
+        in.sound.on = i == 0; /* with a level meter and without */
+        in.sound.now.laf = -50;
+        in.sound.calibration = (struct calibration){.calibrated = true, .offset_db = 100};
+        json_t *o = level_json(&in);
         assert_non_null(o);
-        assert_int_equal(level_read(o, &out, where, sizeof where, problem, sizeof problem, &err), 0);
-        assert_float_equal(out.rms_dbfs, -41.2, 1e-4);
-        assert_float_equal(out.peak_dbfs, -30.1, 1e-4);
-        assert_float_equal(out.floor_dbfs, -60, 1e-4);
-        assert_true(out.threshold_dbfs == cases[i].threshold);
-        assert_int_equal(out.open, cases[i].open);
-        assert_string_equal(where, cases[i].state);
-        assert_int_equal(strncmp(problem, cases[i].problem, 16), 0);
+        assert_int_equal(level_read(o, &out, &err), 0);
+        assert_float_equal(out.levels.rms_dbfs, -41.2, 1e-4);
+        assert_float_equal(out.levels.peak_dbfs, -30.1, 1e-4);
+        assert_float_equal(out.levels.floor_dbfs, -60, 1e-4);
+        assert_true(out.levels.threshold_dbfs == cases[i].threshold);
+        assert_int_equal(out.levels.open, cases[i].open);
+        assert_string_equal(out.input_state, cases[i].state);
+        assert_int_equal(strncmp(out.input_problem, cases[i].problem, 16), 0);
+        assert_int_equal(out.sound.on, i == 0);
+        if (i == 0) {
+            assert_float_equal(out.sound.now.laf, 50, 1e-4);
+            assert_true(out.sound.calibration.calibrated && out.sound.calibration.offset_db == 0);
+            assert_true(out.sound.number == 0 && isnan(out.sound.last.laeq));
+        }
         json_decref(o);
     }
 }
@@ -50,15 +61,47 @@ static void json_of_another_kind(void **state)
         "{\"rms_dbfs\":1,\"peak_dbfs\":1,\"floor_dbfs\":1,\"threshold_dbfs\":1,\"gate\":7,\"input_state\":\"ok\"}"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct analysis_levels out;
-        char a[8], b[8];
+        struct level_report out;
         struct err err = {""};
         json_t *o = json_loads(bad[i], 0, NULL);
         assert_non_null(o);
-        assert_int_equal(level_read(o, &out, a, sizeof a, b, sizeof b, &err), -1);
+        assert_int_equal(level_read(o, &out, &err), -1);
         assert_true(err.text[0] != '\0');
         json_decref(o);
     }
+}
+
+/* Nothing that is not calibrated is called decibels; the offset is added everywhere, once. */
+static void sound_says_its_unit(void **state)
+{
+    (void)state;
+    struct sound_report r = {.on = true, .number = 3, .now = {.laf = -40, .las = -41}};
+    char text[1024];
+    soundlevel_nothing(&r.last);
+    r.last.laeq = -45.5F;
+    r.last.lcpeak = -20;
+    r.last.rate = 16000;
+    r.last.class1_hz = 6300;
+    for (int calibrated = 0; calibrated < 2; calibrated++) {
+        r.calibration = (struct calibration){.calibrated = calibrated, .offset_db = calibrated ? 120 : 0};
+        json_t *o = json_object();
+        sound_json_period(o, &r);
+        assert_string_equal(json_string_value(json_object_get(o, "unit")), calibrated ? "dB" : "dBFS");
+        assert_int_equal(json_is_true(json_object_get(o, "calibrated")), calibrated);
+        assert_float_equal(json_number_value(json_object_get(o, "laeq")), calibrated ? 74.5 : -45.5, 1e-6);
+        assert_float_equal(json_number_value(json_object_get(o, "laf")), calibrated ? 80 : -40, 1e-6);
+        assert_true(json_is_null(json_object_get(o, "l90")));
+        assert_true(json_number_value(json_object_get(o, "class1_to_hz")) == 6300);
+        json_decref(o);
+        sound_text(&r.last, &r.calibration, text, sizeof text);
+        assert_int_equal(strstr(text, "uncalibrated") != NULL, !calibrated);
+        assert_int_equal(strstr(text, "dB(A)") != NULL, calibrated);
+    }
+    sound_class1_text(&r.last, text, sizeof text);
+    assert_non_null(strstr(text, "6300 Hz"));
+    r.last.class1_hz = 20000;
+    sound_class1_text(&r.last, text, sizeof text);
+    assert_string_equal(text, "");
 }
 
 static void bar(void **state)
@@ -135,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_goes_round),
+        cmocka_unit_test(sound_says_its_unit),
         cmocka_unit_test(json_of_another_kind),
         cmocka_unit_test(bar),
         cmocka_unit_test(line_fits),

@@ -324,30 +324,45 @@ static float exceeded(const struct sums *s, double share)
     return SOUNDLEVEL_MIN_DB;
 }
 
+void soundlevel_nothing(struct soundlevel_figures *out)
+{
+    *out = (struct soundlevel_figures){.laeq = NAN, .lceq = NAN, .lzeq = NAN, .lafmax = NAN, .lafmin = NAN, .lasmax = NAN,
+                                       .lcpeak = NAN, .l10 = NAN, .l50 = NAN, .l90 = NAN};
+}
+
+static void levels(const struct sums *s, struct soundlevel_figures *out)
+{
+    double n = (double)s->samples;
+    if (n > 0) {
+        out->laeq = decibel(s->a / n);
+        out->lceq = decibel(s->c / n);
+        out->lzeq = decibel(s->z / n);
+        out->lafmax = decibel(s->fast);
+        out->lasmax = decibel(s->slow);
+        out->lcpeak = decibel(s->peak * s->peak);
+    }
+    if (s->counted > 0)
+        out->lafmin = decibel(s->fast_least);
+    if (s->counted >= LEAST_BLOCKS) {
+        out->l10 = exceeded(s, 0.1);
+        out->l50 = exceeded(s, 0.5);
+        out->l90 = exceeded(s, 0.9);
+    }
+}
+
 void soundlevel_take(struct soundlevel *m, enum soundlevel_period period, bool flush, struct soundlevel_figures *out)
 {
     struct sums *s = &m->sums[period];
     if (flush)
         cut_block(m);
-    double n = (double)s->samples;
-    *out = (struct soundlevel_figures){
-        .measured_s = n / m->w.rate,
-        .lost_s = (double)s->lost / m->w.rate,
-        .rate = m->w.rate,
-        .class1_hz = m->class1_hz,
-        .overloads = s->overloads,
-        .blocks = s->blocks,
-        .laeq = n > 0 ? decibel(s->a / n) : NAN,
-        .lceq = n > 0 ? decibel(s->c / n) : NAN,
-        .lzeq = n > 0 ? decibel(s->z / n) : NAN,
-        .lafmax = n > 0 ? decibel(s->fast) : NAN,
-        .lasmax = n > 0 ? decibel(s->slow) : NAN,
-        .lcpeak = n > 0 ? decibel(s->peak * s->peak) : NAN,
-        .lafmin = s->counted > 0 ? decibel(s->fast_least) : NAN,
-        .l10 = s->counted >= LEAST_BLOCKS ? exceeded(s, 0.1) : NAN,
-        .l50 = s->counted >= LEAST_BLOCKS ? exceeded(s, 0.5) : NAN,
-        .l90 = s->counted >= LEAST_BLOCKS ? exceeded(s, 0.9) : NAN,
-    };
+    soundlevel_nothing(out);
+    levels(s, out);
+    out->measured_s = (double)s->samples / m->w.rate;
+    out->lost_s = (double)s->lost / m->w.rate;
+    out->rate = m->w.rate;
+    out->class1_hz = m->class1_hz;
+    out->overloads = s->overloads;
+    out->blocks = s->blocks;
     begin_period(s);
 }
 

@@ -68,6 +68,9 @@ void soundlevel_skip(struct soundlevel *m);
  * they count here (the input has ended). */
 void soundlevel_take(struct soundlevel *m, enum soundlevel_period period, bool flush, struct soundlevel_figures *out);
 
+/* The figures of a period in which nothing was heard. */
+void soundlevel_nothing(struct soundlevel_figures *out);
+
 void soundlevel_get_now(const struct soundlevel *m, struct soundlevel_now *out);
 float soundlevel_class1(const struct soundlevel *m); /* Hz, see weighting_class1 */
 

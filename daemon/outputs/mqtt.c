@@ -79,6 +79,17 @@ static void log_drops(struct mqtt *m)
     m->drops_logged = f.dropped_events;
 }
 
+/* A few of them, as an input that ends gives two at once; the oldest goes where the broker is away. */
+static void keep_level(struct mqtt *m, const struct sound_report *sound)
+{
+    if (m->n_sound == MQTT_SOUNDS) {
+        memmove(m->sound, m->sound + 1, sizeof m->sound - sizeof *m->sound);
+        m->n_sound--;
+        m->own.replaced++;
+    }
+    m->sound[m->n_sound++] = *sound;
+}
+
 static void mqtt_health(struct output *o, const struct health *health)
 {
     struct mqtt *m = (struct mqtt *)o;
@@ -93,11 +104,13 @@ static void mqtt_health(struct output *o, const struct health *health)
         m->own.replaced += m->health_waiting;
         m->health_waiting = true;
     }
-    if (health->listening && due(&m->level_time, m->config.level.interval, now)) {
-        m->own.replaced += m->level_waiting;
-        m->level_waiting = true;
-    }
-    bool waiting = m->health_waiting || m->level_waiting;
+    /* with a level meter as each of its periods ends, else by the clock */
+    bool level = health->sound.on ? health->sound.number != m->level_number
+                                  : due(&m->level_time, m->config.level.interval, now);
+    m->level_number = health->sound.number;
+    if (health->listening && level)
+        keep_level(m, &health->sound);
+    bool waiting = m->health_waiting || m->n_sound > 0;
     pthread_mutex_unlock(&m->lock);
     if (waiting)
         mqtt_wake(m);

@@ -155,6 +155,10 @@ void mqtt_session_begin(struct mqtt *m)
     pthread_mutex_lock(&m->lock);
     m->own.connects++;
     m->health_waiting = m->have_health;
+    if (m->n_sound > 1) { /* of levels the latest alone is the present */
+        m->sound[0] = m->sound[m->n_sound - 1];
+        m->n_sound = 1;
+    }
     m->trouble[0] = '\0';
     pthread_mutex_unlock(&m->lock);
 }
@@ -217,8 +221,12 @@ static void send_present(struct mqtt *m)
 
     pthread_mutex_lock(&m->lock);
     struct health health = m->health;
-    bool have = m->have_health, health_waiting = m->health_waiting, level_waiting = m->level_waiting;
-    m->health_waiting = m->level_waiting = false;
+    bool have = m->have_health, health_waiting = m->health_waiting;
+    struct sound_report sound[MQTT_SOUNDS];
+    unsigned n_sound = m->n_sound;
+    memcpy(sound, m->sound, n_sound * sizeof *sound);
+    m->health_waiting = false;
+    m->n_sound = 0;
     own = m->own;
     pthread_mutex_unlock(&m->lock);
     if (!have)
@@ -231,7 +239,8 @@ static void send_present(struct mqtt *m)
             mqtt_session_publish(m, "health", NULL, text, true);
         free(text);
     }
-    if (level_waiting) {
+    for (unsigned i = 0; i < n_sound; i++) {
+        health.sound = sound[i];
         char *text = mqtt_level_json(&health, clock_ns(CLOCK_REALTIME));
         mqtt_topic(topic, &m->names, "level", NULL);
         if (text)

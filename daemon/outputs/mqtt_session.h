@@ -11,6 +11,7 @@
 #include "daemon/outputs/output_thread.h"
 #include <pthread.h>
 
+#define MQTT_SOUNDS     4  /* level messages that wait at a time */
 #define MQTT_CLEAR_MOST 64 /* at a time: the broker's word is not trusted further */
 
 #define MQTT_SETTINGS 12
@@ -65,7 +66,10 @@ struct mqtt {
 
     pthread_mutex_t lock; /* guards from here ... */
     struct health health;
-    bool have_health, health_waiting, level_waiting;
+    bool have_health, health_waiting;
+    struct sound_report sound[MQTT_SOUNDS]; /* levels that are to be told */
+    unsigned n_sound;
+    uint64_t level_number; /* health.sound.number as last published */
     double health_time, level_time; /* s, CLOCK_MONOTONIC: when they were last due */
     struct mqtt_health own;
     uint64_t drops_logged;

@@ -139,6 +139,8 @@ char *mqtt_level_json(const struct health *health, int64_t utc_ns)
 
     set_time(o, utc_ns);
     set_levels(o, &health->levels);
+    if (health->sound.on)
+        sound_json_period(o, &health->sound);
     return dump(o);
 }
 
@@ -219,6 +221,8 @@ char *mqtt_health_json(const struct health *h, const struct mqtt_health *own, in
     set_uint(o, "queue_depth", h->queue_depth);
     set_uint(o, "ring_fill_percent", h->ring_fill_percent);
     set_levels(level, &h->levels);
+    if (h->sound.on)
+        sound_json_now(level, &h->sound);
     json_object_set_new(o, "level", level);
     json_object_set_new(o, "clips", h->keeps_clips ? clips_json(&h->clips) : json_null());
     json_object_set_new(o, "outputs", outputs_json(h, own));

@@ -6,6 +6,7 @@
 #include "audio/analysis.h"
 #include "base/config.h"
 #include "daemon/clips/clip_figures.h"
+#include "daemon/sound_report.h"
 #include "event/event.h"
 
 #include <stdatomic.h>
@@ -39,6 +40,7 @@ struct health {
     struct analysis_levels levels;
     bool keeps_clips;
     struct clip_figures clips; /* where keeps_clips */
+    struct sound_report sound; /* the level meter's */
     unsigned n_outputs;        /* of the other outputs; one that publishes health adds its own */
     struct output_counters outputs[HEALTH_OUTPUTS];
 };

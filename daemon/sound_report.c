@@ -1,0 +1,78 @@
+#include "daemon/sound_report.h"
+
+#include "base/json.h"
+#include "event/event.h"
+#include <math.h>
+#include <stdio.h>
+
+#define DECIMALS  2
+#define ALL_OF_IT 16000.0F /* Hz; class 1's last frequency with a lower limit */
+
+static void set(json_t *o, const char *key, double dbfs, const struct calibration *c)
+{
+    json_object_set_new(o, key, json_decimal(dbfs + c->offset_db, DECIMALS));
+}
+
+void sound_json_now(json_t *o, const struct sound_report *r)
+{
+    set(o, "laf", r->now.laf, &r->calibration);
+    set(o, "las", r->now.las, &r->calibration);
+    json_object_set_new(o, "calibrated", json_boolean(r->calibration.calibrated));
+    json_object_set_new(o, "unit", json_string(r->calibration.calibrated ? "dB" : "dBFS"));
+}
+
+void sound_json_period(json_t *o, const struct sound_report *r)
+{
+    const struct soundlevel_figures *f = &r->last;
+    const struct {
+        const char *key;
+        float dbfs;
+    } levels[] = {
+        {"laeq", f->laeq},     {"lceq", f->lceq},     {"lzeq", f->lzeq}, {"lafmax", f->lafmax}, {"lafmin", f->lafmin},
+        {"lasmax", f->lasmax}, {"lcpeak", f->lcpeak}, {"l10", f->l10},   {"l50", f->l50},       {"l90", f->l90},
+    };
+    char time[RFC3339_SIZE];
+
+    sound_json_now(o, r);
+    if (r->number == 0)
+        return;
+    rfc3339_utc(time, f->start_ns);
+    json_object_set_new(o, "start", json_string(time));
+    json_object_set_new(o, "interval_s", json_decimal(f->measured_s, 3));
+    json_object_set_new(o, "lost_s", json_decimal(f->lost_s, 3));
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        set(o, levels[i].key, levels[i].dbfs, &r->calibration);
+    json_object_set_new(o, "overloads", json_integer(f->overloads));
+    json_object_set_new(o, "class1_to_hz", json_decimal(f->class1_hz, 1));
+}
+
+const char *sound_unit(const struct calibration *c, char weighting)
+{
+    if (c->calibrated)
+        return weighting == 'A' ? "dB(A)" : weighting == 'C' ? "dB(C)" : "dB(Z)";
+    return weighting == 'A'   ? "dBFS(A), uncalibrated"
+           : weighting == 'C' ? "dBFS(C), uncalibrated"
+                              : "dBFS(Z), uncalibrated";
+}
+
+void sound_class1_text(const struct soundlevel_figures *f, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (f->rate > 0 && f->class1_hz < ALL_OF_IT)
+        snprintf(out, size, "at %u Hz the weightings hold class 1 of IEC 61672-1 up to %g Hz", f->rate,
+                 (double)f->class1_hz);
+}
+
+void sound_text(const struct soundlevel_figures *f, const struct calibration *c, char *out, size_t size)
+{
+    double add = c->offset_db;
+    snprintf(out, size,
+             "LAeq   %7.2f %s over %.1f s\n"
+             "LAFmax %7.2f %s   LAFmin %.2f   LASmax %.2f\n"
+             "LCpeak %7.2f %s   LCeq %.2f   LZeq %.2f\n"
+             "L10    %7.2f %s   L50 %.2f   L90 %.2f",
+             (double)f->laeq + add, sound_unit(c, 'A'), f->measured_s, (double)f->lafmax + add, sound_unit(c, 'A'),
+             (double)f->lafmin + add, (double)f->lasmax + add, (double)f->lcpeak + add, sound_unit(c, 'C'),
+             (double)f->lceq + add, (double)f->lzeq + add, (double)f->l10 + add, sound_unit(c, 'A'),
+             (double)f->l50 + add, (double)f->l90 + add);
+}
