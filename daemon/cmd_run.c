@@ -100,6 +100,7 @@ static int open_outputs(struct daemon *d, struct err *err)
 {
     d->in.ctx = d;
     d->in.set = set_from_output;
+    d->in.state_dir = d->has_state ? d->state_dir : "";
     d->in.labels = pipeline_labels(d->pipeline, &d->in.n_labels);
     struct output *alarms = output_alarms_new();
     if (!alarms)
@@ -215,6 +216,7 @@ static int start(struct daemon *d, struct err *err)
     if (!d->control)
         return err_set(err, "out of memory");
     commands_announce(d->commands);
+    run_config_tell_labels(&d->config);
     return 0;
 }
 

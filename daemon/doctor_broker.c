@@ -50,7 +50,8 @@ static int make_names(const struct config *c, struct mqtt_names *names, struct e
 /* True: try the older protocol. */
 static bool try_version(const struct config *c, const struct mqtt_names *names, int version, struct attempt *a)
 {
-    const struct mqtt_link_handler handler = {NULL, ignore_ack, ignore_message};
+    const struct mqtt_link_handler handler = {.acked = ignore_ack,
+                                              .message = ignore_message}; /* it subscribes to nothing */
     struct err warning, err;
     struct mqtt_link *link = mqtt_link_open(c, names, version, &handler, &warning, &err);
     enum mqtt_link_state state = LINK_HANDSHAKE;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "daemon/cmdline.h"
+#include "daemon/run_labels.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,14 @@ int run_config_give_up(struct run_config *r, const char *why, struct err *err)
     return rc;
 }
 
+void run_config_tell_labels(struct run_config *r)
+{
+    size_t n;
+    const char *const *labels = pipeline_labels(r->pipeline, &n);
+
+    run_labels_tell(r->outputs, labels, n, &r->cx->config);
+}
+
 /* --- one option ----------------------------------------------------------------------------------------------------- */
 
 static int copy(struct config *out, const struct config *c, struct err *err)
@@ -123,6 +132,8 @@ static int change(struct run_config *r, const char *key, const char *value, stru
     else
         rc = -1;
     config_free(&fresh);
+    if (rc == 0 && strcmp(key, "model.file") == 0)
+        run_config_tell_labels(r);
     return rc;
 }
 
@@ -245,6 +256,7 @@ void run_config_reload(struct run_config *r)
         say_kept(r);
         take_over(r, &fresh);
         memset(r->set, 0, sizeof r->set);
+        run_config_tell_labels(r);
         log_info("reload: done");
     }
     config_free(&fresh);

@@ -31,6 +31,9 @@ int run_config_set(struct run_config *r, const char *key, const char *value, boo
 /* Back to what file and flags say, and nothing is kept under that key. */
 int run_config_reset(struct run_config *r, const char *key, struct err *err);
 
+/* Tells the outputs which sounds there are now. */
+void run_config_tell_labels(struct run_config *r);
+
 /* SIGHUP. Logs what happens. */
 void run_config_reload(struct run_config *r);
 

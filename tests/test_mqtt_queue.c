@@ -27,13 +27,13 @@ static struct mqtt_queue *online(size_t capacity)
 {
     struct mqtt_queue *q = mqtt_queue_new(capacity, model, 5);
     size_t label, n = 0;
-    bool on;
+    enum mqtt_state on;
 
     assert_non_null(q);
     mqtt_queue_online(q);
     while (mqtt_queue_next_state(q, &label, &on)) {
         assert_int_equal(label, n++);
-        assert_false(on);
+        assert_int_equal(on, MQTT_OFF);
     }
     assert_int_equal(n, 3);
     assert_true(mqtt_queue_has_label(q, "rain"));
@@ -78,9 +78,9 @@ static void test_order_and_acknowledgement(void **state)
     mqtt_queue_offline(q);
     mqtt_queue_online(q);
     size_t label;
-    bool on;
+    enum mqtt_state on;
     while (mqtt_queue_next_state(q, &label, &on))
-        assert_false(on);
+        assert_int_equal(on, MQTT_OFF);
     assert_int_equal(expect(q, "1", -1, true), a);
     assert_int_equal(expect(q, "3", -1, true), c);
     mqtt_queue_done(q, a);
@@ -96,7 +96,7 @@ static void test_states_are_the_present(void **state)
     (void)state;
     struct mqtt_queue *q = mqtt_queue_new(0, labels, 3);
     size_t label;
-    bool on, seen[3];
+    enum mqtt_state on, seen[3];
 
     put(q, EVENT_START, "dog_bark", "1", true, false);
     put(q, EVENT_END, "dog_bark", "2", true, false);
@@ -148,8 +148,9 @@ static void test_the_end_of_a_test_leaves_a_sound_on(void **state)
         enum event_type type;
         bool test;
         int state;
-    } rows[] = {{EVENT_START, false, 1}, {EVENT_START, true, -1},  {EVENT_END, true, -1},  {EVENT_END, false, 0},
-                {EVENT_START, true, 1},  {EVENT_START, false, -1}, {EVENT_END, false, -1}, {EVENT_END, true, 0}};
+    } rows[] = {{EVENT_START, false, MQTT_ON}, {EVENT_START, true, -1},        {EVENT_END, true, -1},
+                {EVENT_END, false, MQTT_OFF},  {EVENT_START, true, MQTT_TEST}, {EVENT_START, false, MQTT_ON},
+                {EVENT_END, false, MQTT_TEST}, {EVENT_END, true, MQTT_OFF}};
     struct mqtt_queue *q = online(0);
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -193,7 +194,7 @@ static void test_drop_while_connected(void **state)
     (void)state;
     struct mqtt_queue *q = online(0);
     size_t label, with_broker[MQTT_INFLIGHT];
-    bool on;
+    enum mqtt_state on;
 
     for (int i = 0; i < MQTT_INFLIGHT; i++) {
         put(q, i % 2 ? EVENT_END : EVENT_START, "siren", "s", true, false);

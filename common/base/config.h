@@ -114,6 +114,10 @@ struct config {
         double class_share; /* % */
     } clips;
     struct {
+        bool enabled;
+        char prefix[CONFIG_TEXT];
+    } homeassistant;
+    struct {
         char level[8];  /* error warn info debug */
         char format[8]; /* auto text json journal */
     } log;

@@ -60,6 +60,9 @@ const struct section sections[] = {
      "Recordings of what was heard, off by default. `sounds` keeps a file of each event that is asked for; `all` keeps "
      "everything the microphone hears, one file after the other, to try other models on. A file in which somebody "
      "talks is not kept unless `speech` says so."},
+    {"homeassistant",
+     "Home Assistant, which finds this box through the broker of [mqtt]. Alarms appear there enabled, other sounds "
+     "are there to be enabled; messages that are late or tests do not ring."},
     {"state", "What earshot remembers between two runs."},
     {"log", "What is said, and how."},
     {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is left "
@@ -236,6 +239,12 @@ const struct option options[] = {
      "The most that one class may hold of `max_size` and of `max_files`: a dog that barks all day does not push out "
      "the alarm of "
      "last week."},
+
+    {"homeassistant", "enabled", OPTION_BOOL, AT(homeassistant.enabled), 0, 0, "", NULL, "on", false,
+     "Announce this box and its sounds to Home Assistant by MQTT discovery. Turned off, what was announced is taken "
+     "back."},
+    {"homeassistant", "discovery_prefix", OPTION_TOPIC, AT(homeassistant.prefix), 0, 0, "", NULL, "homeassistant",
+     false, "Where Home Assistant looks, as set in its MQTT integration."},
 
     {"state", "dir", OPTION_PATH, AT(state.dir), 0, 0, "", NULL, "", false,
      "Folder. Empty: $STATE_DIRECTORY, /var/lib/earshot if it is there and can be written, $XDG_STATE_HOME/earshot, "

@@ -38,6 +38,7 @@ void mqtt_free(struct mqtt *m)
         close(m->wake);
     acks_free(m->acks);
     mqtt_commands_free(m);
+    free(m->labels);
     mqtt_queue_free(m->queue);
     free(m);
 }
@@ -191,10 +192,12 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
                                 .health = mqtt_health,
                                 .setting = mqtt_setting,
                                 .result = mqtt_result,
+                                .labels = mqtt_labels,
                                 .counters = mqtt_counters,
                                 .acknowledged = mqtt_acknowledged,
                                 .stop = mqtt_stop};
     snprintf(m->broker, sizeof m->broker, "%s:%d", config->mqtt.host, config->mqtt.port);
+    discovery_id(m->id, control && control->state_dir ? control->state_dir : "");
     if (mqtt_names_init(&m->names, config->mqtt.base, config->mqtt.node, err))
         goto fail;
     if (config->mqtt.tls && !config->mqtt.cert_file[0] != !config->mqtt.key_file[0]) {

@@ -21,6 +21,11 @@ struct mqtt_link {
     bool tls;
     bool too_new;
     bool answered; /* there was a CONNACK, or a DISCONNECT with a reason: `reason` is set */
+    struct {
+        int mid;
+        const char *loss;
+    } asked[8]; /* subscriptions */
+    unsigned n_asked;
     char reason[200];
     char said[120]; /* libmosquitto's last error line: what was wrong with TLS stands there alone */
 };
@@ -75,13 +80,12 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
 static void on_subscribe(struct mosquitto *m, void *ctx, int mid, int n, const int *granted,
                          const mosquitto_property *properties)
 {
-    (void)m, (void)ctx, (void)mid, (void)properties;
-    for (int i = 0; i < n; i++)
-        if (granted[i] >= 128)
-            log_warn(
-                "mqtt: the broker does not let us read our own topics (%s): commands are not heard, or old states not "
-                "cleared",
-                mosquitto_reason_string(granted[i]));
+    struct mqtt_link *l = ctx;
+
+    (void)m, (void)properties;
+    for (unsigned i = 0; n > 0 && granted[0] >= 128 && i < l->n_asked; i++)
+        if (l->asked[i].mid == mid)
+            l->handler.not_subscribed(l->handler.ctx, l->asked[i].loss, granted[0]);
 }
 
 /* Keeps the first error of an attempt: the next ones follow from it. "OpenSSL Error[0]: error:0A000086:SSL routines::certificate
@@ -244,10 +248,17 @@ int mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *payloa
     return mosquitto_publish(l->m, &mid, topic, (int)size, payload, qos, retain) ? -1 : mid;
 }
 
-int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, bool no_local)
+int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, bool no_local, const char *loss)
 {
-    int options = no_local && l->version == 5 ? MQTT_SUB_OPT_NO_LOCAL : 0;
-    return mosquitto_subscribe_v5(l->m, NULL, topic, 1, options, NULL) ? -1 : 0;
+    int mid, options = no_local && l->version == 5 ? MQTT_SUB_OPT_NO_LOCAL : 0;
+
+    if (mosquitto_subscribe_v5(l->m, &mid, topic, 1, options, NULL))
+        return -1;
+    if (l->n_asked < sizeof l->asked / sizeof *l->asked) {
+        l->asked[l->n_asked].mid = mid;
+        l->asked[l->n_asked++].loss = loss;
+    }
+    return 0;
 }
 
 void mqtt_link_unsubscribe(struct mqtt_link *l, const char *topic)

@@ -16,6 +16,7 @@ struct mqtt_link_handler {
     void *ctx;
     void (*acked)(void *ctx, int mid, int reason); /* PUBACK; reason: MQTT 5's code, 0 from an older broker */
     void (*message)(void *ctx, const struct mosquitto_message *message);
+    void (*not_subscribed)(void *ctx, const char *loss, int reason); /* the broker's rules forbid it */
 };
 
 enum mqtt_link_state {
@@ -49,8 +50,8 @@ bool mqtt_link_clear(struct mqtt_link *l);
 /* Returns the message id, or -1: not sent. Never blocks. */
 int mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *payload, size_t size, int qos, bool retain);
 
-/* no_local: not what we publish ourselves (MQTT 5 only). */
-int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, bool no_local);
+/* no_local: not what we publish ourselves (MQTT 5 only). loss: what does not work where the broker refuses; a static text. */
+int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, bool no_local, const char *loss);
 void mqtt_link_unsubscribe(struct mqtt_link *l, const char *topic);
 
 /* Sends DISCONNECT: no will. */

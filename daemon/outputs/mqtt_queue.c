@@ -148,14 +148,19 @@ static void append(struct mqtt_queue *q, const struct event *event, size_t label
     q->figures.queued++;
 }
 
-/* What the event does to its label's state: 1, 0, or -1 for no change. */
+static enum mqtt_state state_of(const struct label *l)
+{
+    return l->heard ? MQTT_ON : l->tested ? MQTT_TEST : MQTT_OFF;
+}
+
+/* What the event makes of its label's state, or -1 for no change. */
 static int apply(struct label *l, const struct event *event)
 {
-    bool before = l->heard || l->tested, on = event->type != EVENT_END;
+    enum mqtt_state before = state_of(l);
 
-    *(event->test ? &l->tested : &l->heard) = on;
-    bool after = l->heard || l->tested;
-    return before == after ? -1 : after;
+    *(event->test ? &l->tested : &l->heard) = event->type != EVENT_END;
+    enum mqtt_state after = state_of(l);
+    return before == after ? -1 : (int)after;
 }
 
 void mqtt_queue_put(struct mqtt_queue *q, const struct event *event)
@@ -195,7 +200,7 @@ void mqtt_queue_offline(struct mqtt_queue *q)
     pthread_mutex_unlock(&q->lock);
 }
 
-bool mqtt_queue_next_state(struct mqtt_queue *q, size_t *label, bool *on)
+bool mqtt_queue_next_state(struct mqtt_queue *q, size_t *label, enum mqtt_state *state)
 {
     bool found = false;
 
@@ -208,7 +213,7 @@ bool mqtt_queue_next_state(struct mqtt_queue *q, size_t *label, bool *on)
         q->figures.due--;
         l->published = q->number;
         *label = i;
-        *on = l->heard || l->tested;
+        *state = state_of(l);
         found = true;
     }
     pthread_mutex_unlock(&q->lock);

@@ -5,8 +5,8 @@
  * the present: on a new connection each label is published as it is now, and what the waiting events would have said of it is left
  * out, so that yesterday's alarm does not ring today.
  *
- * A label is ON while it is heard or tested. Real and test events are kept apart, so that the end of a test leaves a sound ON that is
- * really there.
+ * A label is ON while it is heard, and TEST while it is only tested. Real and test events are kept apart, so that the end of a test
+ * leaves a sound ON that is really there.
  *
  * When full, the oldest waiting update goes; where there is none, the oldest waiting start or end. Both are counted. What is with
  * the broker (taken, not acknowledged) never goes.
@@ -23,12 +23,14 @@
 #define MQTT_QUEUE_MIN 32 /* above MQTT_INFLIGHT: there is always one that may go */
 #define MQTT_INFLIGHT  20 /* messages with the broker at a time */
 
+enum mqtt_state { MQTT_OFF, MQTT_ON, MQTT_TEST };
+
 struct mqtt_queue;
 
 struct mqtt_item {
     struct event event;
     bool message; /* publish the event; false: only the state that it brings */
-    int state;    /* of the event's label: 1 ON, 0 OFF, -1 nothing to publish */
+    int state;    /* of the event's label: enum mqtt_state, -1 nothing to publish */
     size_t label; /* its index, where state is not -1 */
     size_t slot;  /* for mqtt_queue_done; where message is true */
 };
@@ -52,7 +54,7 @@ void mqtt_queue_online(struct mqtt_queue *q);
 void mqtt_queue_offline(struct mqtt_queue *q);
 
 /* The next label whose present state is to be published; false: none. */
-bool mqtt_queue_next_state(struct mqtt_queue *q, size_t *label, bool *on);
+bool mqtt_queue_next_state(struct mqtt_queue *q, size_t *label, enum mqtt_state *state);
 
 /* The next waiting event; it counts as with the broker from now on (or, with message false, is gone). false: none. */
 bool mqtt_queue_next(struct mqtt_queue *q, struct mqtt_item *item);

@@ -7,20 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const states[] = {[MQTT_OFF] = "OFF", [MQTT_ON] = "ON", [MQTT_TEST] = "TEST"};
+
 #define CLEAR_S 3.0 /* s that retained states of old labels may take to come in */
 #define PAYLOAD 2048
 #define RESERVED                                                                                                       \
     3 /* of MQTT_INFLIGHT, kept for settings and health, so that a backlog of events does not starve them */
 
-struct mqtt_pending *mqtt_session_publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
-                                          bool retain)
+struct mqtt_pending *mqtt_session_publish_topic(struct mqtt *m, const char *kind, const char *topic,
+                                                const char *payload, bool retain)
 {
     struct mqtt_session *s = &m->session;
-    char topic[MQTT_TOPIC];
 
     if (s->n_pending == MQTT_INFLIGHT)
         return NULL;
-    mqtt_topic(topic, &m->names, kind, name);
     int mid = mqtt_link_publish(s->link, topic, payload, strlen(payload), 1, retain);
     if (mid < 0)
         return NULL;
@@ -29,6 +29,15 @@ struct mqtt_pending *mqtt_session_publish(struct mqtt *m, const char *kind, cons
     struct mqtt_pending *p = &s->pending[s->n_pending++];
     *p = (struct mqtt_pending){.mid = mid, .kind = kind};
     return p;
+}
+
+struct mqtt_pending *mqtt_session_publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
+                                          bool retain)
+{
+    char topic[MQTT_TOPIC];
+
+    mqtt_topic(topic, &m->names, kind, name);
+    return mqtt_session_publish_topic(m, kind, topic, payload, retain);
 }
 
 static void count(struct mqtt *m, uint64_t *counter)
@@ -69,23 +78,36 @@ static void event_acked(struct mqtt *m, const struct mqtt_pending *p, int reason
         acks_put(m->acks, p->id, 1, text);
 }
 
+/* For the log: the topics of a kind. */
+static const char *topic_of(const struct mqtt *m, const char *kind, char *out, size_t size)
+{
+    if (strcmp(kind, "homeassistant") == 0)
+        snprintf(out, size, "%.200s/device/...", m->config.homeassistant.prefix);
+    else
+        snprintf(out, size, "%.320s/%s%s", m->names.base, kind,
+                 strcmp(kind, "status") == 0 || strcmp(kind, "health") == 0 ? ""
+                 : strcmp(kind, "set") == 0                                 ? "/.../result"
+                                                                            : "/...");
+    return out;
+}
+
 /* Whether the broker takes a kind of topic: said when that changes. What tells the present is not sent again until it has changed, or
  * at the next connection; nothing of it is lost that would matter then. */
 static void told(struct mqtt *m, const char *kind, int reason)
 {
     static const char *const kinds[] = {"status", "state", "health", "setting", "set", "homeassistant"};
+    char topic[MQTT_TOPIC];
     unsigned bit = 1;
 
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds && strcmp(kind, kinds[i]) != 0; i++)
         bit <<= 1;
     if (reason >= 128 && !(m->denied & bit)) {
         m->denied |= bit;
-        log_warn("mqtt: the broker refuses our messages to %s/%s%s: %s (said once; see the broker's access rules)",
-                 m->names.base, kind, strcmp(kind, "status") == 0 || strcmp(kind, "health") == 0 ? "" : "/...",
-                 mosquitto_reason_string(reason));
+        log_warn("mqtt: the broker refuses our messages to %s: %s (said once; see its access rules)",
+                 topic_of(m, kind, topic, sizeof topic), mosquitto_reason_string(reason));
     } else if (reason < 128 && m->denied & bit) {
         m->denied &= ~bit;
-        log_info("mqtt: the broker takes our messages to %s/%s again", m->names.base, kind);
+        log_info("mqtt: the broker takes our messages to %s again", topic_of(m, kind, topic, sizeof topic));
     }
 }
 
@@ -113,12 +135,13 @@ static void on_acked(void *ctx, int mid, int reason)
 /* A retained state of a label that this model does not have, left behind by another model. Others' payloads are left alone. */
 static void on_state(struct mqtt *m, const struct mosquitto_message *message, const char *label)
 {
-    bool on = message->payloadlen == 2 && memcmp(message->payload, "ON", 2) == 0;
-    bool off = message->payloadlen == 3 && memcmp(message->payload, "OFF", 3) == 0;
-
     struct mqtt_session *s = &m->session;
+    bool ours = false;
 
-    if (!message->retain || (!on && !off) || strlen(label) >= LABEL_SIZE || mqtt_queue_has_label(m->queue, label))
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        ours |= (size_t)message->payloadlen == strlen(states[i]) &&
+                memcmp(message->payload, states[i], strlen(states[i])) == 0;
+    if (!message->retain || !ours || strlen(label) >= LABEL_SIZE || mqtt_queue_has_label(m->queue, label))
         return;
     if (s->n_old == MQTT_CLEAR_MOST)
         return;
@@ -132,11 +155,28 @@ static void on_message(void *ctx, const struct mosquitto_message *message)
 
     if (label)
         on_state(m, message, label);
-    else
+    else if (mqtt_topic_name(&m->names, "set", message->topic) || !mqtt_homeassistant_message(m, message))
         mqtt_on_command(m, message);
 }
 
-const struct mqtt_link_handler mqtt_session_handler = {.acked = on_acked, .message = on_message};
+static void on_not_subscribed(void *ctx, const char *loss, int reason)
+{
+    struct mqtt *m = ctx;
+
+    for (size_t i = 0; i < sizeof m->losses / sizeof *m->losses; i++) {
+        if (m->losses[i] == loss)
+            return;
+        if (m->losses[i])
+            continue;
+        m->losses[i] = loss;
+        log_warn("mqtt: the broker does not let us subscribe: %s: %s (said once)", mosquitto_reason_string(reason),
+                 loss);
+        return;
+    }
+}
+
+const struct mqtt_link_handler mqtt_session_handler = {
+    .acked = on_acked, .message = on_message, .not_subscribed = on_not_subscribed};
 
 void mqtt_session_begin(struct mqtt *m)
 {
@@ -147,11 +187,12 @@ void mqtt_session_begin(struct mqtt *m)
     s->began = s->heard = mqtt_now();
     mqtt_session_publish(m, "status", NULL, "online", true);
     mqtt_topic(topic, &m->names, "set", "+");
-    mqtt_link_subscribe(s->link, topic, false);
+    mqtt_link_subscribe(s->link, topic, false, "commands are not heard");
     mqtt_topic(topic, &m->names, "state", "+");
-    s->clearing = mqtt_link_subscribe(s->link, topic, true) == 0;
+    s->clearing = mqtt_link_subscribe(s->link, topic, true, "states of sounds that are no more are not cleared") == 0;
     mqtt_queue_online(m->queue);
     mqtt_commands_begin(m);
+    mqtt_homeassistant_begin(m);
     pthread_mutex_lock(&m->lock);
     m->own.connects++;
     m->health_waiting = m->have_health;
@@ -166,10 +207,10 @@ void mqtt_session_begin(struct mqtt *m)
 static bool send_state(struct mqtt *m)
 {
     size_t label;
-    bool on;
+    enum mqtt_state state;
 
-    return mqtt_queue_next_state(m->queue, &label, &on) &&
-           mqtt_session_publish(m, "state", mqtt_queue_label(m->queue, label), on ? "ON" : "OFF", true);
+    return mqtt_queue_next_state(m->queue, &label, &state) &&
+           mqtt_session_publish(m, "state", mqtt_queue_label(m->queue, label), states[state], true);
 }
 
 static bool send_clear(struct mqtt *m)
@@ -208,7 +249,7 @@ static bool send_event(struct mqtt *m)
         }
     }
     if (item.state >= 0)
-        mqtt_session_publish(m, "state", mqtt_queue_label(m->queue, item.label), item.state ? "ON" : "OFF", true);
+        mqtt_session_publish(m, "state", mqtt_queue_label(m->queue, item.label), states[item.state], true);
     return true;
 }
 
@@ -253,7 +294,8 @@ void mqtt_session_send(struct mqtt *m)
 {
     struct mqtt_session *s = &m->session;
 
-    while (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT && (mqtt_send_setting(m) || mqtt_send_answer(m)))
+    while (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT &&
+           (mqtt_send_setting(m) || mqtt_send_answer(m) || mqtt_send_homeassistant(m)))
         ;
     if (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT)
         send_present(m);
@@ -301,6 +343,7 @@ void mqtt_session_goodbye(struct mqtt *m, double deadline)
 void mqtt_session_end(struct mqtt *m)
 {
     mqtt_link_close(m->session.link);
+    mqtt_homeassistant_end(m);
     m->session = (struct mqtt_session){0};
     mqtt_queue_offline(m->queue);
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/command.h"
 #include "daemon/outputs/acks.h"
+#include "daemon/outputs/discovery.h"
 #include "daemon/outputs/mqtt_link.h"
 #include "daemon/outputs/mqtt_queue.h"
 #include "daemon/outputs/mqtt_topics.h"
@@ -28,6 +29,14 @@ struct mqtt_answer {
     char *text;           /* owned */
 };
 
+#define MQTT_MOVED 4  /* topics that Home Assistant was told of us before */
+#define MQTT_POSTS 12 /* messages to Home Assistant that wait */
+
+struct mqtt_post {
+    char *topic, *payload; /* owned */
+    bool retain;
+};
+
 struct mqtt_pending {
     int mid;
     const char *kind; /* of the topic, "state"; static */
@@ -48,12 +57,22 @@ struct mqtt_session {
     char old[MQTT_CLEAR_MOST][LABEL_SIZE]; /* labels whose retained states are to be cleared */
     unsigned n_old, cleared;
     bool clearing; /* subscribed to our own states */
+
+    /* Home Assistant */
+    bool looking;            /* for what was announced before */
+    double announce_at;      /* s, CLOCK_MONOTONIC; 0: nothing is to be announced */
+    json_t *announced;       /* what is retained under our topic; owned */
+    char *moved[MQTT_MOVED]; /* other topics that announce this box; owned */
+    size_t n_moved;
+    struct mqtt_post posts[MQTT_POSTS];
+    size_t n_posts;
 };
 
 struct mqtt {
     struct output output; /* first: what the daemon holds */
     struct config config; /* rules left out */
     struct mqtt_names names;
+    char id[DISCOVERY_ID];
     char broker[CONFIG_TEXT + 8]; /* "host:port" */
     struct mqtt_queue *queue;
     struct acks *acks;
@@ -80,10 +99,14 @@ struct mqtt {
     size_t n_settings;
     struct mqtt_answer answers[MQTT_ANSWERS];
     size_t n_answers;
+    struct output_label *labels; /* owned; NULL: not told yet */
+    size_t n_labels;
+    bool announce; /* to Home Assistant, once more */
     /* ... to here */
     struct mqtt_session session;
     double warned;              /* s, CLOCK_MONOTONIC: last warning about a command; owner thread */
     double tokens, tokens_time; /* commands that may come in now, and when that was said; owner thread */
+    const char *losses[8];      /* subscriptions that were refused, as said; owner thread */
     unsigned denied;            /* kinds of topics that the broker refuses, a bit each; owner thread */
     int refusal;                /* last reason for which the broker refused an event; owner thread */
 };
@@ -103,6 +126,9 @@ void mqtt_session_begin(struct mqtt *m);
  * kind. NULL: too many are unacknowledged, or the connection broke. kind: a static string. */
 struct mqtt_pending *mqtt_session_publish(struct mqtt *m, const char *kind, const char *name, const char *payload,
                                           bool retain);
+/* The same for any topic. */
+struct mqtt_pending *mqtt_session_publish_topic(struct mqtt *m, const char *kind, const char *topic,
+                                                const char *payload, bool retain);
 /* Sends what waits, as far as the broker takes it. */
 void mqtt_session_send(struct mqtt *m);
 /* Nothing waits and nothing is unacknowledged. */
@@ -122,5 +148,13 @@ void mqtt_commands_begin(struct mqtt *m); /* a connection: every setting is to b
 bool mqtt_send_setting(struct mqtt *m);   /* one; false: none is due */
 bool mqtt_send_answer(struct mqtt *m);
 void mqtt_commands_free(struct mqtt *m);
+
+/* mqtt_homeassistant.c */
+void mqtt_labels(struct output *o, const struct output_label *labels, size_t n);
+void mqtt_homeassistant_begin(struct mqtt *m);
+void mqtt_homeassistant_end(struct mqtt *m);
+bool mqtt_homeassistant_message(struct mqtt *m,
+                                const struct mosquitto_message *message); /* false: none of its topics */
+bool mqtt_send_homeassistant(struct mqtt *m);                             /* one message; false: none waits */
 
 #endif

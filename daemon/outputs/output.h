@@ -47,6 +47,14 @@ struct health {
 
 struct command_result;
 
+/* A sound that the model in use knows. */
+struct output_label {
+    char label[LABEL_SIZE];
+    char name[64]; /* for people: "Smoke alarm" */
+    bool alarm;    /* of the group that calls for action */
+    bool enabled;  /* makes events: not ignored by the configuration */
+};
+
 struct output {
     const char *name;
     bool internal; /* keeps something for the daemon's own use and tells nobody: no part of `earshot test` */
@@ -56,6 +64,8 @@ struct output {
     void (*health)(struct output *o, const struct health *health);
     /* A setting's value in force, at the start and whenever it changes; the main thread. May be NULL. */
     void (*setting)(struct output *o, const char *name, const char *value);
+    /* The sounds that there are, at the start and when they change; copied; the main thread. May be NULL. */
+    void (*labels)(struct output *o, const struct output_label *labels, size_t n);
     /* What became of a command; the main thread. May be NULL. */
     void (*result)(struct output *o, const struct command_result *result);
     /* Adds the output's own figures to the health object: called by whoever publishes health. May be NULL. */
@@ -73,6 +83,7 @@ struct daemon_control {
     int (*set)(void *ctx, const char *name, const void *payload, size_t size, struct err *err);
     const char *const *labels; /* of the running model */
     size_t n_labels;
+    const char *state_dir; /* "" without one; tells two daemons on one box apart */
 };
 
 /* format: "text" (readable lines on stdout: starts and ends), "json" (event_json lines on stdout: every event), "journal"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SOUND_S 1.0    /* length of the test sound: long enough for a lamp that follows state/<label> to be seen */
+#define SOUND_S 1.0    /* length of the test sound: long enough for a lamp that follows it to be seen */
 #define POLL_NS 500000 /* between two looks for acknowledgements */
 
 static void compose(struct event *e, const char *label, const char *model)

@@ -1,0 +1,67 @@
+#include "daemon/run_labels.h"
+
+#include "base/log.h"
+#include "model/policy.h"
+#include "model/vocabulary.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "door_wood_knock" -> "Door wood knock": where labels.csv has no better. */
+static void plain_name(char out[64], const char *label)
+{
+    snprintf(out, 64, "%s", label);
+    for (char *p = out; *p; p++)
+        if (*p == '_')
+            *p = ' ';
+    out[0] = (char)toupper((unsigned char)out[0]);
+}
+
+static int mode_of(const struct config *c, const char *label)
+{
+    const struct class_rule *rule = config_find_rule(c, label);
+    return rule ? rule->mode : CLASS_DEFAULT;
+}
+
+static struct vocabulary *load_vocabulary(void)
+{
+    char path[4096];
+    struct err err;
+    struct vocabulary *v = vocabulary_find(path, sizeof path, &err) == 0 ? vocabulary_load(path, &err) : NULL;
+
+    if (!v)
+        log_debug("names of sounds are made of their labels: %s", err.text);
+    return v;
+}
+
+void run_labels_tell(const struct run_outputs *outputs, const char *const *labels, size_t n,
+                     const struct config *config)
+{
+    struct output_label *list = calloc(n ? n : 1, sizeof *list);
+    struct vocabulary *v = load_vocabulary();
+    bool allow_list = false;
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i++)
+        allow_list |= mode_of(config, labels[i]) == CLASS_ALLOW;
+    for (size_t i = 0; list && i < n; i++) {
+        const struct sound *sound = v ? vocabulary_label(v, labels[i]) : NULL;
+        struct output_label *l = &list[used];
+        int mode = mode_of(config, labels[i]);
+        if (label_is_silence(labels[i]))
+            continue;
+        snprintf(l->label, sizeof l->label, "%s", labels[i]);
+        if (sound && strcmp(sound->slug, labels[i]) == 0)
+            snprintf(l->name, sizeof l->name, "%s", sound->name);
+        else /* several of a model's labels may mean one sound: each keeps its own name */
+            plain_name(l->name, labels[i]);
+        l->alarm = label_is_alarm(labels[i]) || (sound && sound->group == GROUP_ALARM);
+        l->enabled = mode != CLASS_IGNORE && (!allow_list || mode == CLASS_ALLOW);
+        used++;
+    }
+    for (size_t i = 0; list && i < outputs->n; i++)
+        if (outputs->list[i]->labels)
+            outputs->list[i]->labels(outputs->list[i], list, used);
+    vocabulary_free(v);
+    free(list);
+}
