@@ -33,8 +33,8 @@ struct command {
     bool input_flags; /* takes --input, --model, --rate, --channels: short for --input.device=, --model.file=, ... */
 };
 
-extern const struct command cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config, cmd_features,
-    cmd_doctor, cmd_test, cmd_evaluate, cmd_set;
+extern const struct command cmd_calibrate, cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config,
+    cmd_features, cmd_doctor, cmd_test, cmd_evaluate, cmd_set;
 
 /* Flushes stdout. -1: nobody reads it any more, or it cannot be written: a command that goes on for long stops then, and
  * returns what it would have returned; cmdline_run says what is worth saying. */

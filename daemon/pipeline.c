@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define TONE_WATCH_NS 2000000000LL
+
 void eventfd_wake(int fd)
 {
     uint64_t one = 1;
@@ -202,6 +204,22 @@ void pipeline_tell_sound(struct pipeline *p, const struct sound_report *report)
     p->sound.number = report->number;
     p->sound.last = report->last;
     p->sound.calibration = report->calibration;
+    pthread_mutex_unlock(&p->figures_lock);
+}
+
+const struct config *pipeline_input(const struct pipeline *p)
+{
+    return &p->config;
+}
+
+void pipeline_watch_tone(struct pipeline *p, struct tone_state *out)
+{
+    int64_t now = clock_ns(CLOCK_MONOTONIC);
+    int64_t before = atomic_exchange_explicit(&p->tone_until, now + TONE_WATCH_NS, memory_order_relaxed);
+    pthread_mutex_lock(&p->figures_lock);
+    if (before < now)
+        p->tone_state = (struct tone_state){.verdict = TONE_NONE};
+    *out = p->tone_state;
     pthread_mutex_unlock(&p->figures_lock);
 }
 

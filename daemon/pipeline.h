@@ -3,6 +3,7 @@
 #ifndef EARSHOT_PIPELINE_H
 #define EARSHOT_PIPELINE_H
 
+#include "audio/tonecheck.h"
 #include "base/config.h"
 #include "base/err.h"
 #include "daemon/clips/clips.h"
@@ -42,6 +43,13 @@ bool pipeline_take_sound(struct pipeline *p, struct sound_row *out);
 
 /* What that caller made of them: from then on in health. `report->now` and `on` are the pipeline's own. */
 void pipeline_tell_sound(struct pipeline *p, const struct sound_report *report);
+
+/* [input] as it is in force: channel and gain. */
+const struct config *pipeline_input(const struct pipeline *p);
+
+/* Has the analysis thread look for a calibrator's tone for the next 2 s, and gives what it found so far (TONE_NONE at first). What
+ * was found before is forgotten 2 s after the last call. Any thread. */
+void pipeline_watch_tone(struct pipeline *p, struct tone_state *out);
 
 void pipeline_levels(struct pipeline *p, struct analysis_levels *out);
 

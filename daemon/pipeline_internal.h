@@ -4,6 +4,7 @@
 
 #include "audio/downmix.h"
 #include "audio/miccheck.h"
+#include "audio/tonecheck.h"
 #include "base/clock.h"
 #include "base/ring.h"
 #include "base/timebase.h"
@@ -47,6 +48,8 @@ struct pipeline {
 
     /* analysis thread's own */
     struct analysis *analysis;
+    struct tonecheck tone; /* of a calibrator, while somebody watches */
+    bool tone_on;
     struct sound_meter *meter; /* NULL: switched off. Rows are taken by another thread */
     struct timebase *timebase;
     int channel; /* of the device's: DOWNMIX_MIX, 0.. */
@@ -71,11 +74,13 @@ struct pipeline {
     /* shared, written by one thread each, relaxed: figures, not synchronisation (but for ended, and windows_done, which
      * carries busy: see their stores) */
     atomic_bool stop, listening, busy, ended;
+    atomic_int_fast64_t tone_until; /* CLOCK_MONOTONIC, ns: that long pipeline_watch_tone lasts */
     atomic_uint_fast64_t consumed, lost, windows_done, windows_dropped, events;
     uint64_t seen_consumed, seen_capture, seen_windows; /* pipeline_progress's */
 
     pthread_mutex_t figures_lock; /* analysis tries it, readers wait for it: the reader never delays the writer */
     struct analysis_levels levels;
+    struct tone_state tone_state;
     struct sound_report sound; /* now: the analysis thread's; the rest as pipeline_tell_sound had it */
     char threshold_text[32], mic_problem[128];
     char model_name[64];

@@ -130,6 +130,7 @@ static void begin_stream(struct pipeline *p, const struct audio_block *b)
         .gate = gate,
     };
     struct err err;
+    p->tone_on = false;
     if (p->meter && sound_meter_begin(p->meter, b->rate, p->gain, &err) < 0)
         log_warn("no sound levels: %s", err.text);
     p->analysis = analysis_new(&params, p->timebase, on_window, p, &err);
@@ -182,6 +183,8 @@ static void share_figures(struct pipeline *p)
     p->levels = l;
     if (p->meter)
         sound_meter_get_now(p->meter, &p->sound.now);
+    if (p->tone_on)
+        p->tone_state = p->tone.state;
     memcpy(p->mic_problem, p->miccheck.text, sizeof p->mic_problem);
     pthread_mutex_unlock(&p->figures_lock);
 }
@@ -198,6 +201,19 @@ static void measure(struct pipeline *p, const struct audio_block *b, const float
         sound_meter_do(p->meter, mono, b->frames);
     else
         sound_meter_skip(p->meter);
+}
+
+/* A calibrator's tone, while somebody watches. */
+static void check_tone(struct pipeline *p, size_t frames, uint64_t gap)
+{
+    bool watched = clock_ns(CLOCK_MONOTONIC) < atomic_load_explicit(&p->tone_until, memory_order_relaxed);
+    if (watched && !p->tone_on)
+        tonecheck_init(&p->tone, p->rate, p->gain);
+    else if (watched && gap > 0)
+        tonecheck_lost(&p->tone);
+    if (watched)
+        tonecheck_do(&p->tone, p->mono, frames);
+    p->tone_on = watched;
 }
 
 /* What others asked for, between two blocks. */
@@ -272,6 +288,7 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         keep_samples(p, b, gap);
         analysis_do(p->analysis, p->mono, b->frames);
         measure(p, b, p->mono, gap);
+        check_tone(p, b->frames, gap);
     } else {
         pause_clips(p);
         analysis_skip(p->analysis, b->frames);

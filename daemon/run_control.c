@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "daemon/control.h"
 #include "daemon/level_json.h"
+#include "daemon/tone_json.h"
 #include <jansson.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -214,8 +215,25 @@ static int begin_test(void *ctx, const char *label, struct err *err)
     return run_control_test(ctx, label, err);
 }
 
+/* What the analysis thread hears of a calibrator's tone, and of which input: `earshot calibrate` judges and keeps it. */
+static int answer_tone(void *ctx, struct control_call *call, struct err *err)
+{
+    struct run_control *r = ctx;
+    struct tone_state t;
+    struct health h;
+
+    pipeline_health(r->pipeline, &h);
+    if (!h.listening)
+        return err_set(err, "listening is switched OFF");
+    pipeline_watch_tone(r->pipeline, &t);
+    call->reply = tone_json(&t, &h, pipeline_input(r->pipeline));
+    call->again_ms = 100;
+    return 0;
+}
+
 static const struct control_command commands[] = {
-    {"levels", answer_levels}, {"set", answer_set}, {"settings", answer_settings}, {"test", answer_test}, {NULL, NULL},
+    {"levels", answer_levels}, {"set", answer_set},   {"settings", answer_settings},
+    {"test", answer_test},     {"tone", answer_tone}, {NULL, NULL},
 };
 
 struct run_control *run_control_new(struct pipeline *p, const struct run_outputs *outputs, struct commands *on,
