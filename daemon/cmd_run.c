@@ -66,13 +66,15 @@ static void open_log(const struct config *c)
     log_open(service_stderr_is_journal() ? LOG_PRIORITY : LOG_PLAIN, level);
 }
 
-/* Without a state directory the daemon hears all the same: only the learned noise floor is not kept. */
+/* Without a state directory the daemon hears and tells all the same: it only keeps nothing. */
 static int open_state(struct daemon *d, struct err *err)
 {
     struct err why;
 
     if (state_dir_find(d->cx, d->state_dir, sizeof d->state_dir, &why) < 0) {
-        log_warn("%s; going on without: the noise floor is learned anew at each start", why.text);
+        log_warn("%s; going on without: there is no history, events that are not sent yet do not survive the daemon's "
+                 "end, and the noise floor is learned anew at each start",
+                 why.text);
         return 0;
     }
     d->lock = state_lock(d->state_dir, err);
@@ -111,7 +113,7 @@ static int open_outputs(struct daemon *d, struct err *err)
     d->commands = commands_new(&d->config, alarms);
     if (!d->commands)
         return err_set(err, "out of memory or file descriptors");
-    return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, &d->in, err);
+    return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, d->has_state ? d->state_dir : NULL, &d->in, err);
 }
 
 static void tick(struct daemon *d, unsigned n)

@@ -7,6 +7,7 @@
 
 #define HEALTH_EVERY  2    /* ticks */
 #define LOSS_EVERY    120  /* ticks: a machine that is too slow must not fill the log as well */
+#define STORE_CLOSE_S 0.2  /* for a last write to a slow disk */
 #define FLUSH_LEAST_S 0.05 /* what one that has nothing left to do needs at most */
 
 static int add(struct run_outputs *o, struct output *output)
@@ -17,16 +18,37 @@ static int add(struct run_outputs *o, struct output *output)
     return 0;
 }
 
-int run_outputs_open(struct run_outputs *o, const struct config *config, bool json,
+static int open_store(struct run_outputs *o, const struct config *c, const char *state_dir, struct err *err)
+{
+    struct store_params params = {.dir = state_dir,
+                                  .history = c->history.enabled,
+                                  .keep_days = c->history.keep,
+                                  .max_mb = c->history.max_size,
+                                  .outbox_max = c->history.outbox,
+                                  .outbox_days = c->history.outbox_age};
+
+    o->store = store_new(&params, err);
+    return o->store ? 0 : -1;
+}
+
+/* They are stopped from the last to the first: history hands its last events on to MQTT, which is stopped after it. */
+int run_outputs_open(struct run_outputs *o, const struct config *config, bool json, const char *state_dir,
                      const struct daemon_control *control, struct err *err)
 {
+    if (state_dir && open_store(o, config, state_dir, err) < 0)
+        return -1;
     if (add(o, output_journal_new(json ? "json" : config->log.format, err)) < 0)
         return -1;
-    if (config->mqtt.enabled && add(o, output_mqtt_new(config, control, err)) < 0)
+    if (config->mqtt.enabled && add(o, output_mqtt_new(config, control, o->store, err)) < 0)
         return -1;
     if (config->n_actions && add(o, output_actions_new(config, control, err)) < 0)
         return -1;
-    return 0;
+    return o->store ? add(o, output_history_new(o->store, err)) : 0;
+}
+
+static double left(double deadline)
+{
+    return fmax(deadline - clock_s(CLOCK_MONOTONIC), FLUSH_LEAST_S);
 }
 
 void run_outputs_close(struct run_outputs *o, double flush_s)
@@ -35,8 +57,10 @@ void run_outputs_close(struct run_outputs *o, double flush_s)
 
     while (o->n > 0) {
         struct output *last = o->list[--o->n];
-        last->stop(last, fmax(deadline - clock_s(CLOCK_MONOTONIC), FLUSH_LEAST_S));
+        last->stop(last, left(deadline));
     }
+    store_free(o->store, left(deadline) + STORE_CLOSE_S); /* what was delivered just now is to be noted */
+    o->store = NULL;
 }
 
 static void tell_status(struct service *s, const struct health *h)
@@ -52,6 +76,9 @@ static void tell_status(struct service *s, const struct health *h)
 
 static void count(struct run_outputs *o, struct health *h)
 {
+    h->has_store = o->store != NULL;
+    if (o->store)
+        store_get_figures(o->store, &h->store);
     for (size_t i = 0; i < o->n; i++) {
         struct output *output = o->list[i];
         struct output_counters *c = &h->outputs[h->n_outputs];

@@ -11,15 +11,17 @@
 struct run_outputs {
     struct output *list[MAX_OUTPUTS];
     size_t n;
+    struct store *store;  /* NULL: there is no state directory */
     char input_state[32]; /* as last told to the outputs */
     uint64_t sound_number; /* of the levels as last told */
     uint64_t losses;      /* as last logged */
     unsigned loss_tick;   /* before which no further one is */
 };
 
-/* Opens those that the configuration asks for. json: events as JSON on stdout, whatever log.format is. `control` must live until
- * run_outputs_close. -1: one cannot be; those opened before it are closed by run_outputs_close. */
-int run_outputs_open(struct run_outputs *o, const struct config *config, bool json,
+/* Opens those that the configuration asks for, and the store, if there is a state directory (NULL: none). json: events as JSON on stdout,
+ * whatever log.format is. `control` must live until run_outputs_close. -1: one cannot be; those opened before it are closed by
+ * run_outputs_close. */
+int run_outputs_open(struct run_outputs *o, const struct config *config, bool json, const char *state_dir,
                      const struct daemon_control *control, struct err *err);
 
 /* Flushes and closes them, the latest first. flush_s is for all of them together: two that hang must not add up. */

@@ -20,7 +20,7 @@ static void put(struct mqtt_queue *q, enum event_type type, const char *label, c
     struct event e = {.type = type, .notify = notify, .test = test};
     snprintf(e.label, sizeof e.label, "%s", label);
     snprintf(e.id, sizeof e.id, "%s", id);
-    mqtt_queue_put(q, &e);
+    mqtt_queue_put(q, &e, 0);
 }
 
 static struct mqtt_queue *online(size_t capacity)

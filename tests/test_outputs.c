@@ -353,7 +353,7 @@ static double stop_takes(const struct config *config, const struct event *e, dou
     static const char *const labels[] = {"dog_bark"};
     const struct daemon_control control = {.labels = labels, .n_labels = 1};
     struct err err;
-    struct output *o = output_mqtt_new(config, &control, &err);
+    struct output *o = output_mqtt_new(config, &control, NULL, &err);
 
     assert_non_null(o);
     if (e)
@@ -394,12 +394,12 @@ static void test_mqtt_bad_settings(void **state)
 
     assert_int_equal(config_init(&c, NULL), 0);
     snprintf(c.mqtt.base, sizeof c.mqtt.base, "a/#");
-    assert_null(output_mqtt_new(&c, NULL, &err));
+    assert_null(output_mqtt_new(&c, NULL, NULL, &err));
     assert_non_null(strstr(err.text, "mqtt.base"));
     snprintf(c.mqtt.base, sizeof c.mqtt.base, "earshot");
     c.mqtt.tls = true;
     snprintf(c.mqtt.cert_file, sizeof c.mqtt.cert_file, "/x");
-    assert_null(output_mqtt_new(&c, NULL, &err));
+    assert_null(output_mqtt_new(&c, NULL, NULL, &err));
     assert_non_null(strstr(err.text, "key_file"));
     config_free(&c);
 }

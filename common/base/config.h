@@ -124,6 +124,13 @@ struct config {
     struct {
         char dir[CONFIG_TEXT]; /* "" : see state_dir_find */
     } state;
+    struct {
+        bool enabled;
+        double keep;       /* days, 0: for ever */
+        double max_size;   /* MB, 0: any */
+        int outbox;        /* messages of one receiver */
+        double outbox_age; /* days, 0: any */
+    } history;
 };
 
 /* Defaults. Free with config_free (twice is fine). */

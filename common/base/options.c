@@ -64,6 +64,10 @@ const struct section sections[] = {
      "Home Assistant, which finds this box through the broker of [mqtt]. Alarms appear there enabled, other sounds "
      "are there to be enabled; messages that are late or tests do not ring."},
     {"state", "What earshot remembers between two runs."},
+    {"history",
+     "What was heard, and what is not sent yet: the database history.db in the state directory. Of each event it "
+     "keeps what the model's last layer but one said of it (256 numbers, no sound), so that the model can be "
+     "taught from it."},
     {"log", "What is said, and how."},
     {"class", "Rules of one class, NAME as the model calls it (`earshot model show MODEL` lists them). What is left "
               "out is as in [decision]. The section may stand once for each class."},
@@ -249,6 +253,18 @@ const struct option options[] = {
     {"state", "dir", OPTION_PATH, AT(state.dir), 0, 0, "", NULL, "", false,
      "Folder. Empty: $STATE_DIRECTORY, /var/lib/earshot if it is there and can be written, $XDG_STATE_HOME/earshot, "
      "~/.local/state/earshot. The flag --state-dir and $STATE_DIRECTORY go before this."},
+
+    {"history", "enabled", OPTION_BOOL, AT(history.enabled), 0, 0, "", NULL, "on", false,
+     "Keep what was heard. `off`: only what is not sent yet is stored, until it is."},
+    {"history", "keep", OPTION_NUMBER, AT(history.keep), 1, 36500, "days", off_zero, "365 days", false,
+     "Events and sound levels go when they are older than this. `off`: never for their age."},
+    {"history", "max_size", OPTION_NUMBER, AT(history.max_size), 1, 1000000, "MB", off_zero, "500 MB", false,
+     "The oldest events and sound levels go when the file holds more than this. A thousand events take about 1.5 MB. "
+     "`off`: no limit."},
+    {"history", "outbox", OPTION_INT, AT(history.outbox), 100, 10000000, "", NULL, "100000", false,
+     "Messages that may wait for one receiver that is away. Beyond it the oldest are lost, counted and told."},
+    {"history", "outbox_age", OPTION_NUMBER, AT(history.outbox_age), 0.01, 36500, "days", off_zero, "30 days", false,
+     "A message that could not be sent for so long is given up, counted and told. `off`: never for its age."},
 
     {"log", "level", OPTION_WORD, AT(log.level), 0, 0, "", log_levels, "info", true,
      "Least important lines that are written."},

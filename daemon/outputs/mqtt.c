@@ -47,7 +47,9 @@ static void mqtt_event(struct output *o, const struct event *event)
 {
     struct mqtt *m = (struct mqtt *)o;
 
-    mqtt_queue_put(m->queue, event);
+    if (m->store) /* it comes from there once it is on the disk */
+        return;
+    mqtt_queue_put(m->queue, event, 0);
     mqtt_wake(m);
 }
 
@@ -146,11 +148,25 @@ static int mqtt_acknowledged(struct output *o, const char *id, char *text, size_
     return 0;
 }
 
+/* What could not be delivered: lost, but for what lies in the outbox. */
+static void say_left(struct mqtt *m, const char *why)
+{
+    struct mqtt_figures f;
+
+    mqtt_queue_figures(m->queue, &f);
+    if (f.queued > f.saved)
+        log_warn("mqtt: %zu events were not delivered to %s: %s", f.queued - f.saved, m->broker, why);
+    if (f.saved)
+        log_info("mqtt: %zu or more events wait in the outbox for the next start: %s", f.saved, why);
+}
+
 static void mqtt_stop(struct output *o, double flush_s)
 {
     struct mqtt *m = (struct mqtt *)o;
-    size_t left = mqtt_queued(m);
 
+    if (m->store) /* this thread may be given up and free itself: from here on nothing new comes */
+        store_set_taker(m->store, NULL);
+    size_t left = mqtt_queued(m);
     pthread_mutex_lock(&m->lock);
     m->deadline = mqtt_now() + flush_s;
     /* nothing to tell: a connection that hangs is not worth the wait */
@@ -167,15 +183,14 @@ static void mqtt_stop(struct output *o, double flush_s)
             log_warn("mqtt: %zu events were not delivered: no connection yet", left);
         return;
     }
-    if ((left = mqtt_queued(m)) > 0)
-        log_warn("mqtt: %zu events were not delivered to %s: %s", left, m->broker,
-                 m->trouble[0] ? m->trouble : "not acknowledged in time");
+    say_left(m, m->trouble[0] ? m->trouble : "not acknowledged in time");
     mosquitto_lib_cleanup();
     output_thread_clear(&m->thread);
     mqtt_free(m);
 }
 
-struct output *output_mqtt_new(const struct config *config, const struct daemon_control *control, struct err *err)
+struct output *output_mqtt_new(const struct config *config, const struct daemon_control *control, struct store *store,
+                               struct err *err)
 {
     struct mqtt *m = calloc(1, sizeof *m);
     if (!m) {
@@ -187,6 +202,7 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
     m->config = *config;
     config_forget_lists(&m->config);
     m->control = control;
+    m->store = store;
     m->output = (struct output){.name = "mqtt",
                                 .event = mqtt_event,
                                 .health = mqtt_health,
@@ -216,6 +232,11 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
         mosquitto_lib_cleanup();
         err_set(err, "mqtt: cannot start a thread");
         goto fail;
+    }
+    if (store) {
+        struct store_taker taker = mqtt_taker;
+        taker.ctx = m;
+        store_set_taker(store, &taker);
     }
     return &m->output;
 fail:

@@ -1,42 +1,10 @@
-#include "daemon/outputs/mqtt_queue.h"
+#include "base/clock.h"
+#include "daemon/outputs/mqtt_queue_internal.h"
 #include "model/policy.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NONE SIZE_MAX
-
-struct slot {
-    struct event event;
-    uint64_t number; /* of the put, rising */
-    size_t label;    /* NONE: the model has no such label (`unknown`) */
-    int state;       /* as in mqtt_item */
-    bool message;
-    size_t prev, next; /* in order of age; `next` also links free slots */
-};
-
-struct label {
-    char name[LABEL_SIZE];
-    bool heard, tested;
-    bool due;           /* its present state is to be published */
-    uint64_t published; /* number of the last put when the present state was published: older events say nothing new */
-};
-
-struct mqtt_queue {
-    pthread_mutex_t lock;
-    struct slot *slots;
-    size_t capacity;
-    size_t oldest, newest; /* of all */
-    size_t waiting;        /* the oldest that is not with the broker; younger ones are not either */
-    size_t free;
-    bool online;
-    size_t updates; /* waiting ones: saves a search where there is none */
-    uint64_t number;
-    struct label *labels;
-    size_t n_labels;
-    struct mqtt_figures figures;
-};
 
 struct mqtt_queue *mqtt_queue_new(size_t capacity, const char *const *labels, size_t n_labels)
 {
@@ -77,13 +45,13 @@ static size_t find_label(const struct mqtt_queue *q, const char *name)
     return NONE;
 }
 
-static void set_due(struct mqtt_queue *q, size_t label)
+void mqtt_queue_set_due(struct mqtt_queue *q, size_t label)
 {
     q->figures.due += !q->labels[label].due;
     q->labels[label].due = true;
 }
 
-static void remove_slot(struct mqtt_queue *q, size_t i)
+static void unlink_slot(struct mqtt_queue *q, size_t i)
 {
     struct slot *s = &q->slots[i];
 
@@ -91,30 +59,50 @@ static void remove_slot(struct mqtt_queue *q, size_t i)
     *(s->next == NONE ? &q->newest : &q->slots[s->next].prev) = s->prev;
     if (q->waiting == i)
         q->waiting = s->next;
+}
+
+void mqtt_queue_remove(struct mqtt_queue *q, size_t i)
+{
+    struct slot *s = &q->slots[i];
+
+    unlink_slot(q, i);
     s->next = q->free;
     q->free = i + 1; /* 0: the list is empty */
     q->figures.queued--;
+    q->figures.saved -= s->seq > 0;
 }
 
-/* Makes room: see the header for who goes first. */
+/* Who is to make room: see the header. There is always one that waits (MQTT_QUEUE_MIN). */
+static size_t least(const struct mqtt_queue *q)
+{
+    size_t unsaved = NONE;
+
+    for (size_t i = q->waiting; i != NONE; i = q->slots[i].next) {
+        const struct slot *s = &q->slots[i];
+        if (s->seq)
+            continue;
+        if (s->event.type == EVENT_UPDATE)
+            return i;
+        if (unsaved == NONE)
+            unsaved = i;
+        if (!q->updates)
+            break;
+    }
+    return unsaved != NONE ? unsaved : q->waiting;
+}
+
 static void drop_one(struct mqtt_queue *q)
 {
-    size_t i = q->waiting;
-
-    if (q->updates)
-        while (q->slots[i].event.type != EVENT_UPDATE)
-            i = q->slots[i].next;
-
+    size_t i = least(q);
     struct slot *s = &q->slots[i];
-    if (s->event.type == EVENT_UPDATE) {
+
+    if (s->event.type == EVENT_UPDATE)
         q->updates--;
-        q->figures.dropped_updates++;
-    } else if (s->message) {
-        q->figures.dropped_events++;
-    }
+    if (s->message && !s->seq) /* else it is still on the disk, or says nothing */
+        ++*(s->event.type == EVENT_UPDATE ? &q->figures.dropped_updates : &q->figures.dropped_events);
     if (s->state >= 0) /* the change that it would have told is told by the state itself */
-        set_due(q, s->label);
-    remove_slot(q, i);
+        mqtt_queue_set_due(q, s->label);
+    mqtt_queue_remove(q, i);
 }
 
 static size_t take_slot(struct mqtt_queue *q)
@@ -128,24 +116,36 @@ static size_t take_slot(struct mqtt_queue *q)
     return i;
 }
 
-static void append(struct mqtt_queue *q, const struct event *event, size_t label, int state)
+/* Fills a slot and puts it before slot `next`, which waits (NONE: at the end). */
+void mqtt_queue_insert(struct mqtt_queue *q, size_t i, size_t next)
+{
+    struct slot *s = &q->slots[i];
+
+    s->next = next;
+    s->prev = next == NONE ? q->newest : q->slots[next].prev;
+    *(s->prev == NONE ? &q->oldest : &q->slots[s->prev].next) = i;
+    *(next == NONE ? &q->newest : &q->slots[next].prev) = i;
+    if (q->waiting == next)
+        q->waiting = i;
+}
+
+size_t mqtt_queue_fill(struct mqtt_queue *q, const struct event *event, bool message, int64_t seq)
 {
     size_t i = take_slot(q);
     struct slot *s = &q->slots[i];
 
     s->event = *event;
     s->number = q->number;
-    s->label = label;
-    s->state = state;
-    s->message = event->notify;
-    s->prev = q->newest;
-    s->next = NONE;
-    *(q->newest == NONE ? &q->oldest : &q->slots[q->newest].next) = i;
-    q->newest = i;
-    if (q->waiting == NONE)
-        q->waiting = i;
+    s->label = NONE;
+    s->state = -1;
+    s->message = message;
+    s->seq = seq;
+    s->put_ns = clock_ns(CLOCK_MONOTONIC);
+    s->utc_ns = clock_ns(CLOCK_REALTIME);
     q->updates += event->type == EVENT_UPDATE;
     q->figures.queued++;
+    q->figures.saved += seq > 0;
+    return i;
 }
 
 static enum mqtt_state state_of(const struct label *l)
@@ -163,16 +163,25 @@ static int apply(struct label *l, const struct event *event)
     return before == after ? -1 : (int)after;
 }
 
-void mqtt_queue_put(struct mqtt_queue *q, const struct event *event)
+bool mqtt_queue_put(struct mqtt_queue *q, const struct event *event, int64_t seq)
 {
     size_t label = find_label(q, event->label);
 
     pthread_mutex_lock(&q->lock);
     q->number++;
     int state = label == NONE ? -1 : apply(&q->labels[label], event);
-    if (event->notify || (state >= 0 && q->online))
-        append(q, event, label, state);
+    bool room = seq <= 0 || q->figures.saved < WINDOW_OF(q->capacity);
+    bool message = event->notify && seq >= 0 && room;
+    if (message || (state >= 0 && q->online && !event->notify)) {
+        size_t i = mqtt_queue_fill(q, event, message, message ? seq : 0);
+        q->slots[i].label = label;
+        q->slots[i].state = state;
+        mqtt_queue_insert(q, i, NONE);
+    } else if (state >= 0 && q->online) { /* its message comes later: the present does not wait for it */
+        mqtt_queue_set_due(q, label);
+    }
     pthread_mutex_unlock(&q->lock);
+    return room || !event->notify;
 }
 
 void mqtt_queue_online(struct mqtt_queue *q)
@@ -180,7 +189,7 @@ void mqtt_queue_online(struct mqtt_queue *q)
     pthread_mutex_lock(&q->lock);
     q->online = true;
     for (size_t i = 0; i < q->n_labels; i++)
-        set_due(q, i);
+        mqtt_queue_set_due(q, i);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -193,7 +202,7 @@ void mqtt_queue_offline(struct mqtt_queue *q)
     for (size_t i = q->oldest, next; i != NONE; i = next) {
         next = q->slots[i].next;
         if (!q->slots[i].message)
-            remove_slot(q, i); /* its state is told by the next connection */
+            mqtt_queue_remove(q, i); /* its state is told by the next connection */
         else
             q->updates += q->slots[i].event.type == EVENT_UPDATE;
     }
@@ -232,19 +241,33 @@ bool mqtt_queue_next(struct mqtt_queue *q, struct mqtt_item *item)
         item->state = stale ? -1 : s->state;
         item->label = s->label;
         item->slot = i;
+        item->utc_ns = s->utc_ns + clock_ns(CLOCK_MONOTONIC) - s->put_ns;
         q->waiting = s->next;
         q->updates -= s->event.type == EVENT_UPDATE;
         if (!s->message)
-            remove_slot(q, i);
+            mqtt_queue_remove(q, i);
     }
     pthread_mutex_unlock(&q->lock);
     return i != NONE;
 }
 
-void mqtt_queue_done(struct mqtt_queue *q, size_t slot)
+int64_t mqtt_queue_done(struct mqtt_queue *q, size_t slot)
 {
     pthread_mutex_lock(&q->lock);
-    remove_slot(q, slot);
+    int64_t seq = q->slots[slot].seq;
+    mqtt_queue_remove(q, slot);
+    pthread_mutex_unlock(&q->lock);
+    return seq;
+}
+
+void mqtt_queue_rewind(struct mqtt_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    for (size_t i = q->oldest; i != q->waiting; i = q->slots[i].next) {
+        q->slots[i].state = -1; /* was told */
+        q->updates += q->slots[i].event.type == EVENT_UPDATE;
+    }
+    q->waiting = q->oldest;
     pthread_mutex_unlock(&q->lock);
 }
 

@@ -40,44 +40,6 @@ struct mqtt_pending *mqtt_session_publish(struct mqtt *m, const char *kind, cons
     return mqtt_session_publish_topic(m, kind, topic, payload, retain);
 }
 
-static void count(struct mqtt *m, uint64_t *counter)
-{
-    pthread_mutex_lock(&m->lock);
-    ++*counter;
-    pthread_mutex_unlock(&m->lock);
-}
-
-static void event_refused(struct mqtt *m, size_t slot, const char *id, bool test, int code, const char *reason)
-{
-    char text[160];
-
-    mqtt_queue_done(m->queue, slot);
-    count(m, &m->own.refused);
-    snprintf(text, sizeof text, "refused by broker %.80s: %.50s", m->broker, reason);
-    if (test)
-        acks_put(m->acks, id, -1, text);
-    if (m->refusal != code)
-        log_warn("mqtt: an event was %s; it and further ones are lost and counted", text);
-    m->refusal = code;
-}
-
-static void event_acked(struct mqtt *m, const struct mqtt_pending *p, int reason)
-{
-    char text[160];
-
-    if (reason >= 128) {
-        event_refused(m, p->slot, p->id, p->test, reason, mosquitto_reason_string(reason));
-        return;
-    }
-    m->refusal = 0;
-    mqtt_queue_done(m->queue, p->slot);
-    count(m, &m->own.sent);
-    snprintf(text, sizeof text, "acknowledged by broker %.80s%s", m->broker,
-             reason == MQTT_RC_NO_MATCHING_SUBSCRIBERS ? " (nobody is subscribed to it)" : "");
-    if (p->test)
-        acks_put(m->acks, p->id, 1, text);
-}
-
 /* For the log: the topics of a kind. */
 static const char *topic_of(const struct mqtt *m, const char *kind, char *out, size_t size)
 {
@@ -125,7 +87,7 @@ static void on_acked(void *ctx, int mid, int reason)
         s->heard = mqtt_now();
         s->pending[i] = s->pending[--s->n_pending];
         if (p.event)
-            event_acked(m, &p, reason);
+            mqtt_event_acked(m, &p, reason);
         else
             told(m, p.kind, reason);
         return;
@@ -230,17 +192,17 @@ static bool send_event(struct mqtt *m)
     char payload[PAYLOAD];
 
     /* an event and its state are two messages */
-    if (m->session.n_pending + 2 > MQTT_INFLIGHT - RESERVED || !mqtt_queue_next(m->queue, &item))
+    if (m->session.n_pending + 2 > MQTT_INFLIGHT - RESERVED || mqtt_events_held(m) || !mqtt_queue_next(m->queue, &item))
         return false;
     if (item.message) {
-        item.event.late = mqtt_event_late(&item.event, clock_ns(CLOCK_REALTIME), m->config.decision.late_after);
+        item.event.late = mqtt_event_late(&item.event, item.utc_ns, m->config.decision.late_after);
         struct mqtt_pending *p = NULL;
         if (event_json(&item.event, payload, sizeof payload) > 0)
             p = mqtt_session_publish(m, "event", NULL, payload, false);
         if (!p && !mqtt_link_clear(m->session.link))
             return false; /* the connection broke: it waits for the next one */
         if (!p) {
-            event_refused(m, item.slot, item.event.id, item.event.test, -1, "too large");
+            mqtt_event_unfit(m, &item);
         } else {
             p->event = true;
             p->slot = item.slot;
@@ -294,6 +256,7 @@ void mqtt_session_send(struct mqtt *m)
 {
     struct mqtt_session *s = &m->session;
 
+    mqtt_outbox_tend(m);
     while (mqtt_link_clear(s->link) && s->n_pending < MQTT_INFLIGHT &&
            (mqtt_send_setting(m) || mqtt_send_answer(m) || mqtt_send_homeassistant(m)))
         ;

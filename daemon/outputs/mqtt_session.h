@@ -10,6 +10,7 @@
 #include "daemon/outputs/mqtt_queue.h"
 #include "daemon/outputs/mqtt_topics.h"
 #include "daemon/outputs/output_thread.h"
+#include "daemon/store/store.h"
 #include <pthread.h>
 
 #define MQTT_SOUNDS     4  /* level messages that wait at a time */
@@ -109,6 +110,9 @@ struct mqtt {
     const char *losses[8];      /* subscriptions that were refused, as said; owner thread */
     unsigned denied;            /* kinds of topics that the broker refuses, a bit each; owner thread */
     int refusal;                /* last reason for which the broker refused an event; owner thread */
+    struct store *store;        /* events come by it; NULL: from the pipeline, and nothing is kept */
+    double hold_until; /* s, CLOCK_MONOTONIC: the broker takes no events for now; 0: it does. Owner thread, as those: */
+    unsigned refusals; /* in a row, of that kind */
 };
 
 double mqtt_now(void); /* s, CLOCK_MONOTONIC */
@@ -139,6 +143,13 @@ double mqtt_session_silence(const struct mqtt *m);
 void mqtt_session_goodbye(struct mqtt *m, double deadline);
 /* The connection is gone: what was unacknowledged waits again. */
 void mqtt_session_end(struct mqtt *m);
+
+/* mqtt_outbox.c: events between the store, the queue and the broker. */
+extern const struct store_taker mqtt_taker; /* but for its ctx: a struct mqtt */
+void mqtt_event_acked(struct mqtt *m, const struct mqtt_pending *p, int reason);
+void mqtt_event_unfit(struct mqtt *m, const struct mqtt_item *item); /* no broker can be sent it */
+bool mqtt_events_held(struct mqtt *m);                               /* is it too early to try once more? */
+void mqtt_outbox_tend(struct mqtt *m);                               /* asks the store for more */
 
 /* mqtt_commands.c: the output's two verbs, and what the session asks of it. */
 void mqtt_setting(struct output *o, const char *name, const char *value);

@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "daemon/clips/clip_figures.h"
 #include "daemon/sound_report.h"
+#include "daemon/store/store.h"
 #include "event/event.h"
 
 #include <stdatomic.h>
@@ -41,7 +42,9 @@ struct health {
     bool keeps_clips;
     struct clip_figures clips; /* where keeps_clips */
     struct sound_report sound; /* the level meter's */
-    unsigned n_outputs;        /* of the other outputs; one that publishes health adds its own */
+    bool has_store;
+    struct store_figures store; /* where has_store */
+    unsigned n_outputs;         /* of the other outputs; one that publishes health adds its own */
     struct output_counters outputs[HEALTH_OUTPUTS];
 };
 
@@ -92,7 +95,14 @@ struct output *output_journal_new(const char *format, struct err *err);
 
 /* Copies what it needs of config; `control` (may be NULL: no commands in, no state topics) must live until stop returned. An
  * absent broker is no error; a base topic or certificate setting that cannot be is. */
-struct output *output_mqtt_new(const struct config *config, const struct daemon_control *control, struct err *err);
+/* store: where events come from once they are on the disk, and where what is unsent is kept; it must live until stop returned. NULL:
+ * they come by `event`, and are kept in memory alone. */
+struct output *output_mqtt_new(const struct config *config, const struct daemon_control *control, struct store *store,
+                               struct err *err);
+
+/* Puts events into the store, which must live until stop returned. Its stop has all of them stored, and handed on to the output that
+ * publishes them: that one is stopped after it. */
+struct output *output_history_new(struct store *store, struct err *err);
 
 /* The configured actions (at least one). control as above, for the labels. An error: a program that is absent or cannot be
  * executed, a group that cannot be looked up. */

@@ -55,6 +55,20 @@ bool output_thread_abandoned(struct output_thread *t)
     return abandoned;
 }
 
+bool output_thread_hold(struct output_thread *t)
+{
+    pthread_mutex_lock(&t->lock);
+    if (!t->abandoned)
+        return true;
+    pthread_mutex_unlock(&t->lock);
+    return false;
+}
+
+void output_thread_release(struct output_thread *t)
+{
+    pthread_mutex_unlock(&t->lock);
+}
+
 bool output_thread_end(struct output_thread *t)
 {
     pthread_mutex_lock(&t->lock);

@@ -22,6 +22,11 @@ bool output_thread_join(struct output_thread *t, double seconds);
 /* The thread itself: should it give up? */
 bool output_thread_abandoned(struct output_thread *t);
 
+/* The thread itself: true: it was not abandoned, and will not be until output_thread_release, so that what the others own is still there.
+ * Between the two it must not wait for anything. */
+bool output_thread_hold(struct output_thread *t);
+void output_thread_release(struct output_thread *t);
+
 /* The thread's last word. true: it was abandoned, and frees what it lived on (output_thread_clear included); false: it touches
  * nothing of it any more. */
 bool output_thread_end(struct output_thread *t);

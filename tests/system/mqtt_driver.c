@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (config_set(&config, argv[i], &err))
             return fprintf(stderr, "%s\n", err.text), 2;
-    struct output *o = output_mqtt_new(&config, &control, &err);
+    struct output *o = output_mqtt_new(&config, &control, NULL, &err);
     config_free(&config);
     if (!o)
         return fprintf(stderr, "%s\n", err.text), 2;
