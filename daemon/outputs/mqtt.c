@@ -56,8 +56,8 @@ static void mqtt_event(struct output *o, const struct event *event)
 static bool changed(const struct health *a, const struct health *b)
 {
     return strcmp(a->input, b->input) != 0 || strcmp(a->input_state, b->input_state) != 0 ||
-           !a->input_problem[0] != !b->input_problem[0] || strcmp(a->model, b->model) != 0 ||
-           a->listening != b->listening || strcmp(a->threshold, b->threshold) != 0;
+           !a->input_problem[0] != !b->input_problem[0] || a->store.on_disk != b->store.on_disk ||
+           strcmp(a->model, b->model) != 0 || a->listening != b->listening || strcmp(a->threshold, b->threshold) != 0;
 }
 
 /* Is a message due that is sent every `interval`? Health comes about once a second: a little early is in time. */
@@ -108,8 +108,8 @@ static void mqtt_health(struct output *o, const struct health *health)
         m->health_waiting = true;
     }
     /* with a level meter as each of its periods ends, else by the clock */
-    bool level = health->sound.on ? health->sound.number != m->level_number
-                                  : due(&m->level_time, m->config.level.interval, now);
+    bool level =
+        health->sound.on ? health->sound.number != m->level_number : due(&m->level_time, m->config.level.interval, now);
     m->level_number = health->sound.number;
     if (health->listening && level)
         keep_level(m, &health->sound);

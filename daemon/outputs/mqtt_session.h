@@ -89,7 +89,7 @@ struct mqtt {
     bool have_health, health_waiting;
     struct sound_report sound[MQTT_SOUNDS]; /* levels that are to be told */
     unsigned n_sound;
-    uint64_t level_number; /* health.sound.number as last published */
+    uint64_t level_number;          /* health.sound.number as last published */
     double health_time, level_time; /* s, CLOCK_MONOTONIC: when they were last due */
     struct mqtt_health own;
     uint64_t drops_logged;

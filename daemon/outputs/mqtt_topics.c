@@ -200,6 +200,25 @@ static json_t *clips_json(const struct clip_figures *c)
     return o;
 }
 
+static json_t *history_json(const struct store_figures *f)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "on_disk", json_boolean(f->on_disk));
+    json_object_set_new(o, "problem", f->problem[0] ? json_text(f->problem) : json_null());
+    set_uint(o, "stored", f->stored);
+    set_uint(o, "unstored", f->unstored);
+    set_uint(o, "waiting", f->waiting);
+    set_uint(o, "unsent", f->unsent);
+    set_uint(o, "unsent_dropped", f->outbox_dropped);
+    set_uint(o, "levels_unstored", f->levels_unstored);
+    set_uint(o, "set_aside", f->set_aside);
+    set_uint(o, "bytes", f->bytes);
+    json_object_set_new(o, "commit_ms", json_decimal(f->commit_ms, 2));
+    json_object_set_new(o, "slowest_commit_ms", json_decimal(f->slowest_commit_ms, 2));
+    return o;
+}
+
 char *mqtt_health_json(const struct health *h, const struct mqtt_health *own, int64_t utc_ns)
 {
     json_t *o = json_object(), *level = json_object();
@@ -225,6 +244,7 @@ char *mqtt_health_json(const struct health *h, const struct mqtt_health *own, in
         sound_json_now(level, &h->sound);
     json_object_set_new(o, "level", level);
     json_object_set_new(o, "clips", h->keeps_clips ? clips_json(&h->clips) : json_null());
+    json_object_set_new(o, "history", h->has_store ? history_json(&h->store) : json_null());
     json_object_set_new(o, "outputs", outputs_json(h, own));
     return dump(o);
 }

@@ -14,7 +14,7 @@ case $build in */asan) san="-fsanitize=address,undefined" ;; */tsan) san="-fsani
 # shellcheck disable=SC2046,SC2086
 cc -std=c11 -D_GNU_SOURCE -I"$root/common" -I"$root" -g -pthread $san -o "$W/driver" "$here/mqtt_driver.c" "$build/libdaemon.a" \
     "$build/libcommon.a" $(pkg-config --libs portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c \
-    sndfile inih jansson) -lXNNPACK -lpthreadpool -ldl -lm || die "cannot build the driver"
+    sndfile inih jansson sqlite3) -lXNNPACK -lpthreadpool -ldl -lm || die "cannot build the driver"
 printf 'ear-secret\n' >"$W/pw"; printf 'wrong\n' >"$W/wrong"
 
 # --- helpers -------------------------------------------------------------------------------------------------------------
