@@ -26,7 +26,7 @@ QUICK_NAMES := daemon classify evaluate_stream evaluate actions bad_input archiv
 WAITING_NAMES   := service mqtt homeassistant microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
 LONG_NAMES  := tree arm64
-THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3
