@@ -5,7 +5,7 @@
 #include "daemon/clips/clip_folder.h"
 #include "daemon/clips/clip_name.h"
 #include "daemon/clips/clip_recorder.h"
-#include "daemon/clips/clips.h"
+#include "daemon/clips/clips_private.h"
 #include "tests/tiny_model.h"
 
 #include <dirent.h>
@@ -689,13 +689,15 @@ static void test_overrun(void **state)
     snprintf(config.clips.dir, sizeof config.clips.dir, "%s", dir);
     struct clips *c = clips_new(&config, NULL, labels, 3, &err);
     assert_non_null(c);
-    for (unsigned s = 0; s < 180; s++) { /* the ring takes 16 s of them; a microphone would take 180 s to give all */
+    pthread_mutex_lock(&c->figures_lock); /* as a disk does that stands still: the writer waits */
+    for (unsigned s = 0; s < 180; s++) {  /* the ring takes 16 s of them */
         struct clips_audio a = {
             .samples = x, .frames = RATE, .position = s * RATE, .utc_ns = T0, .stream = 1, .rate = RATE};
         for (int i = 0; i < RATE; i++)
             x[i] = (float)stream[s * RATE + (unsigned)i] / 32768;
         clips_audio(c, &a, false, &stop);
     }
+    pthread_mutex_unlock(&c->figures_lock);
     for (int i = 0; i < 5000 && figures.lost_frames == 0; i++, nap()) {
         struct clips_audio a = {
             .samples = x, .frames = 480, .position = 180 * RATE + (unsigned)i * 480, .stream = 1, .rate = RATE};

@@ -318,6 +318,8 @@ static void test_folder_leaves_foreign_alone(void **state)
     assert_int_equal(mkdir(path, 0700), 0); /* a folder that is */
     path_of(".20200101T000000.000Z_dog_bark_00000003.flac.part", path);
     assert_int_equal(symlink(target, path), 0);
+    path_of(".20200101T000000.000Z_all_00000006.wav.part", path);
+    assert_int_equal(mkfifo(path, 0600), 0); /* nobody would ever write to it */
     touch("20200101T000000.000Z_dog_bark_00000004.flac", 10);
     touch("20200102T000000.000Z_dog_bark_00000005.wav", 10);
 
