@@ -10,11 +10,11 @@ PKG_CONFIG ?= pkg-config
 # What it is built with, by Debian's names; then what `make test`, `test-all`, `bench` and `lint` need besides.
 BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libsamplerate0-dev libkissfft-dev \
 	libmosquitto-dev libsystemd-dev libxnnpack-dev libpthreadpool-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev \
-	libsndfile1-dev libinih-dev libjansson-dev libsqlite3-dev
+	libsndfile1-dev libinih-dev libjansson-dev libcurl4-openssl-dev libsqlite3-dev
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
-	espeak-ng parallel python3-voluptuous python3-jinja2 python3-yaml
+	espeak-ng parallel
 BENCH_PACKAGES := mosquitto python3
 COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthread
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -22,11 +22,11 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
-QUICK_NAMES := daemon clips classify evaluate_stream evaluate actions bad_input archive sounds layout
-WAITING_NAMES   := service mqtt homeassistant microphone capture ears
+QUICK_NAMES := daemon classify evaluate_stream evaluate actions bad_input archive sounds layout
+WAITING_NAMES   := service webhook mqtt microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
 LONG_NAMES  := tree arm64
-THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3
@@ -57,7 +57,9 @@ PKG_LIBS   = $(eval PKG_LIBS := $$(shell $$(PKG_CONFIG) --libs $$(PKGS)))$(PKG_L
 LIBS       = $(PKG_LIBS) -lXNNPACK -lpthreadpool -ldl -lm
 
 COMMON_SRC := $(wildcard common/*/*.c)
-DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))
+# daemon/helpers: programs of their own, with libraries that the daemon does not carry
+DAEMON_SRC := $(filter-out daemon/main.c daemon/helpers/%,$(wildcard daemon/*.c daemon/*/*.c))
+HELPERS    := $(BUILD)/earshot-webhook
 TEST_SRC   := $(wildcard tests/test_*.c)
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/onnx.pb-c.o
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
@@ -68,11 +70,19 @@ DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/earshot
+all: $(BUILD)/earshot $(HELPERS)
 
 $(BUILD)/earshot: $(BUILD)/obj/daemon/main.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 	@echo "  LD   $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+HELPER_PKGS := libcurl jansson
+HELPER_CFLAGS = $(eval HELPER_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags $$(HELPER_PKGS)))$(HELPER_CFLAGS)
+HELPER_LIBS   = $(eval HELPER_LIBS := $$(shell $$(PKG_CONFIG) --libs $$(HELPER_PKGS)))$(HELPER_LIBS)
+$(BUILD)/obj/daemon/helpers/%.o: PKG_CFLAGS = $(HELPER_CFLAGS)
+$(BUILD)/earshot-%: $(BUILD)/obj/daemon/helpers/%.o
+	@echo "  LD   $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(HELPER_LIBS)
 
 $(BUILD)/libcommon.a: $(COMMON_OBJ)
 $(BUILD)/libdaemon.a: $(DAEMON_OBJ)
@@ -85,7 +95,7 @@ $(BUILD)/%.a:
 FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 $(BUILD)/flags: FORCE
 	@command -v $(firstword $(CC)) >/dev/null && command -v protoc-c >/dev/null && test -n '$(ONNX_PROTO)' && \
-		$(PKG_CONFIG) --exists $(PKGS) 2>/dev/null || { \
+		$(PKG_CONFIG) --exists $(PKGS) $(HELPER_PKGS) 2>/dev/null || { \
 		echo 'earshot: compiler, libraries or headers that it is built with are missing: `make deps` installs them' >&2; \
 		exit 1; }
 	@mkdir -p $(@D); echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' >$@
@@ -118,7 +128,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libdaemon.a $(BUILD)/libcommon
 	@echo "  LD   $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-unit-tests: $(TESTS)
+unit-tests: $(TESTS) $(HELPERS)
 
 -include $(wildcard $(DEPS))
 
@@ -243,8 +253,9 @@ SHARE      := $(PREFIX)/share/earshot
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SHARE)/models $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(SYSCONFDIR)/earshot $(DESTDIR)$(UNITDIR)/system \
-		$(DESTDIR)$(UNITDIR)/user $(DESTDIR)$(PREFIX)/lib/sysusers.d
+		$(DESTDIR)$(UNITDIR)/user $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/libexec/earshot
 	install -m 755 $(BUILD)/earshot $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(HELPERS) $(DESTDIR)$(PREFIX)/libexec/earshot/
 	install -m 644 models/labels.csv models/LICENSE $(wildcard models/*.onnx models/*.flac models/*.md) \
 		$(DESTDIR)$(SHARE)/models/
 	install -m 644 conf/man/earshot.1 $(DESTDIR)$(PREFIX)/share/man/man1/
@@ -259,7 +270,7 @@ install: all
 
 # Leaves the configuration and the state directory.
 uninstall:
-	rm -rf $(DESTDIR)$(PREFIX)/bin/earshot $(DESTDIR)$(SHARE) $(DESTDIR)$(PREFIX)/share/man/man1/earshot.1 \
+	rm -rf $(DESTDIR)$(PREFIX)/bin/earshot $(DESTDIR)$(PREFIX)/libexec/earshot $(DESTDIR)$(SHARE) $(DESTDIR)$(PREFIX)/share/man/man1/earshot.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5/earshot.conf.5 $(DESTDIR)$(UNITDIR)/system/earshot.service \
 		$(DESTDIR)$(UNITDIR)/user/earshot.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/earshot.conf
 

@@ -35,13 +35,17 @@ static int open_store(struct run_outputs *o, const struct config *c, const char 
 int run_outputs_open(struct run_outputs *o, const struct config *config, bool json, const char *state_dir,
                      const struct daemon_control *control, struct err *err)
 {
-    if (state_dir && open_store(o, config, state_dir, err) < 0)
+    if ((state_dir || config->n_webhooks) && open_store(o, config, state_dir, err) < 0)
         return -1;
+    if (!state_dir && config->n_webhooks)
+        log_warn("webhooks: what is not delivered yet does not survive the daemon's end: there is no state directory");
     if (add(o, output_journal_new(json ? "json" : config->log.format, err)) < 0)
         return -1;
     if (config->mqtt.enabled && add(o, output_mqtt_new(config, control, o->store, err)) < 0)
         return -1;
     if (config->n_actions && add(o, output_actions_new(config, control, err)) < 0)
+        return -1;
+    if (config->n_webhooks && add(o, output_webhooks_new(config, control, o->store, err)) < 0)
         return -1;
     return o->store ? add(o, output_history_new(o->store, err)) : 0;
 }

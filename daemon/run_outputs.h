@@ -11,11 +11,11 @@
 struct run_outputs {
     struct output *list[MAX_OUTPUTS];
     size_t n;
-    struct store *store;  /* NULL: there is no state directory */
-    char input_state[32]; /* as last told to the outputs */
+    struct store *store;   /* NULL: there is no state directory, and no webhook, whose outbox is then in memory */
+    char input_state[32];  /* as last told to the outputs */
     uint64_t sound_number; /* of the levels as last told */
-    uint64_t losses;      /* as last logged */
-    unsigned loss_tick;   /* before which no further one is */
+    uint64_t losses;       /* as last logged */
+    unsigned loss_tick;    /* before which no further one is */
 };
 
 /* Opens those that the configuration asks for, and the store, if there is a state directory (NULL: none). json: events as JSON on stdout,

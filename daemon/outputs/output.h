@@ -108,6 +108,11 @@ struct output *output_history_new(struct store *store, struct err *err);
  * executed, a group that cannot be looked up. */
 struct output *output_actions_new(const struct config *config, const struct daemon_control *control, struct err *err);
 
+/* The configured webhooks (at least one). store: their outbox, which must live until stop returned. An error: an address or secret that
+ * is absent or wrong, the helper program is not there. */
+struct output *output_webhooks_new(const struct config *config, const struct daemon_control *control,
+                                   struct store *store, struct err *err);
+
 /* What became of a test event at one output. */
 struct output_report {
     const char *name; /* the output's */
