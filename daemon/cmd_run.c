@@ -119,7 +119,7 @@ static int open_outputs(struct daemon *d, struct err *err)
 static void tick(struct daemon *d, unsigned n)
 {
     service_watchdog(d->service, pipeline_progress(d->pipeline));
-    run_levels_tick(&d->levels, d->pipeline, &d->cx->config);
+    run_levels_tick(&d->levels, d->pipeline, &d->cx->config, d->outputs.store);
     run_outputs_tick(&d->outputs, d->pipeline, d->service, n);
     if (n % SAVE_FLOOR_EVERY == SAVE_FLOOR_EVERY - 1)
         save_floor(d);
@@ -249,7 +249,8 @@ static int run_daemon(struct daemon *d)
     run_control_stop(d->control);
     if (d->pipeline)
         pipeline_stop(d->pipeline);
-    while (d->control && run_levels_tick(&d->levels, d->pipeline, &d->cx->config)) /* NULL: nothing was started */
+    while (d->control &&
+           run_levels_tick(&d->levels, d->pipeline, &d->cx->config, d->outputs.store)) /* NULL: nothing was started */
         run_outputs_tick(&d->outputs, d->pipeline, d->service, 1);
     clips_stop(d->clips, flush_s > FLUSH_TERM_S ? flush_s : FLUSH_CLIPS_S);
     run_outputs_close(&d->outputs, flush_s);

@@ -37,12 +37,31 @@ static void calibrate(struct run_levels *l, const struct config *config, const c
     l->looked = true;
 }
 
+/* A period in which nothing was heard leaves no row: that is what it was. */
+static void keep(const struct soundlevel_figures *f, const struct calibration *c, struct store *store)
+{
+    float add = (float)c->offset_db;
+    struct store_level row = {
+        .time_ms = f->end_ns / 1000000,
+        .interval_s = f->measured_s,
+        .laeq = f->laeq + add,
+        .lafmax = f->lafmax + add,
+        .lcpeak = f->lcpeak + add,
+        .l10 = f->l10 + add,
+        .l50 = f->l50 + add,
+        .l90 = f->l90 + add,
+        .calibrated = c->calibrated,
+    };
+    if (f->measured_s > 0)
+        store_put_level(store, &row);
+}
+
 void run_levels_recheck(struct run_levels *l)
 {
     l->seen.inode = -1;
 }
 
-bool run_levels_tick(struct run_levels *l, struct pipeline *p, const struct config *config)
+bool run_levels_tick(struct run_levels *l, struct pipeline *p, const struct config *config, struct store *store)
 {
     struct sound_row row;
     struct health h;
@@ -57,6 +76,8 @@ bool run_levels_tick(struct run_levels *l, struct pipeline *p, const struct conf
         if (row.period == SOUNDLEVEL_SHORT) {
             l->report.last = row.figures;
             l->report.number++;
+        } else if (store) {
+            keep(&row.figures, &l->report.calibration, store);
         }
     pipeline_tell_sound(p, &l->report);
     return l->report.number != before;

@@ -4,6 +4,7 @@
 #define EARSHOT_RUN_LEVELS_H
 
 #include "daemon/pipeline.h"
+#include "daemon/store/store.h"
 
 struct run_levels {
     const char *state_dir; /* borrowed; "": none */
@@ -19,7 +20,8 @@ void run_levels_init(struct run_levels *l, const char *state_dir);
 void run_levels_recheck(struct run_levels *l);
 
 /* Twice a second, and until it gives false when the pipeline has stopped: takes what is finished, up to one period that is to be
- * published; health has that then. true: there was one. `config` may change between two calls (reload). */
-bool run_levels_tick(struct run_levels *l, struct pipeline *p, const struct config *config);
+ * published; health has that then. true: there was one. `config` may change between two calls (reload). store: where the long
+ * ones are kept; NULL: nowhere. */
+bool run_levels_tick(struct run_levels *l, struct pipeline *p, const struct config *config, struct store *store);
 
 #endif

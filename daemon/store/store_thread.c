@@ -387,9 +387,8 @@ static enum job choose(struct store *s)
         return NOTHING;
     if (s->behind && s->more && !s->n_done) /* what is older goes before */
         return LOAD_MORE;
-    if (s->n_waiting || s->n_messages ||
-        is_due(&s->levels_due, s->n_levels > 0, s->n_levels >= LEVEL_ROWS || hurry ? 0 : LEVEL_S, now) ||
-        s->n_levels >= LEVEL_ROWS || (s->n_done && (hurry || (s->behind && s->more))) ||
+    if (s->n_waiting || s->n_messages || is_due(&s->levels_due, s->n_levels > 0, LEVEL_S, now) ||
+        s->n_levels >= LEVEL_ROWS || (hurry && s->n_levels) || (s->n_done && (hurry || (s->behind && s->more))) ||
         is_due(&s->done_due, s->n_done > 0, DONE_S, now))
         return WRITE;
     return !s->stopping && (s->keep_more || now >= s->keep_due) ? KEEP : NOTHING;
