@@ -14,7 +14,7 @@ BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libs
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
-	espeak-ng parallel
+	espeak-ng parallel python3-voluptuous python3-jinja2 python3-yaml
 BENCH_PACKAGES := mosquitto python3
 COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthread
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -22,11 +22,11 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
-QUICK_NAMES := daemon classify evaluate_stream evaluate actions bad_input archive sounds layout
-WAITING_NAMES   := service webhook mqtt microphone capture ears
+QUICK_NAMES := daemon clips classify evaluate_stream evaluate actions bad_input archive sounds layout
+WAITING_NAMES   := service webhook mqtt homeassistant microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
 LONG_NAMES  := tree arm64
-THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3

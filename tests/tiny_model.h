@@ -13,10 +13,10 @@
 
 enum { TINY_BANDS = 8, TINY_LABELS = 3, TINY_RATE = 16000 };
 
-/* Writes the model into a new file; path: at least 64 bytes. 0, or -1. */
-static int tiny_model_write(char *path, size_t size, const char *window_s)
+/* Writes the model into a new file, with other names of its three labels, a line each; path: at least 64 bytes. 0, or -1. */
+static int tiny_model_write_labels(char *path, size_t size, const char *window_s, const char *labels)
 {
-    static const char *const metadata[][2] = {
+    const char *const metadata[][2] = {
         {"earshot.feature", "logmel"},
         {"earshot.feature.sample_rate", "16000"},
         {"earshot.feature.sample_scale", "1"},
@@ -46,7 +46,7 @@ static int tiny_model_write(char *path, size_t size, const char *window_s)
         {"earshot.feature.top_db", "0"},
         {"earshot.feature.scale", "1"},
         {"earshot.feature.shift", "0"},
-        {"earshot.labels", "low_tone\nhigh_tone\nbackground"},
+        {"earshot.labels", labels},
         {"earshot.activation", "none"},
         {"earshot.thresholds", "0.5\n0.5\n0.5"},
         {"earshot.window_s", NULL},
@@ -160,6 +160,11 @@ static int tiny_model_write(char *path, size_t size, const char *window_s)
         close(fd);
     free(packed);
     return rc;
+}
+
+static inline int tiny_model_write(char *path, size_t size, const char *window_s)
+{
+    return tiny_model_write_labels(path, size, window_s, "low_tone\nhigh_tone\nbackground");
 }
 
 /* Adds a tone to x. */

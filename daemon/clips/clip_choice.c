@@ -11,7 +11,8 @@ struct choice {
     const char *const *labels;
     size_t n_labels;
     bool *wanted;
-    struct vocabulary *vocabulary; /* NULL: there is no labels.csv; then alarm is the only group */
+    struct vocabulary *vocabulary; /* NULL: there is no labels.csv, and why; then alarm is the only group */
+    struct err absent;
 };
 
 static int group_of(const char *word)
@@ -65,6 +66,8 @@ static int take_word(struct choice *c, const char *word, struct err *err)
     int group = group_of(word);
     if (group >= 0 && take_group(c, group) > 0)
         return 0;
+    if (group >= 0 && !c->vocabulary)
+        return err_set(err, "[clips] classes: nobody can tell what \"%s\" comprises: %s", word, c->absent.text);
     if (group < 0 && !(c->vocabulary && vocabulary_slug(c->vocabulary, word)))
         return refuse(c, word, err);
     log_warn("[clips] classes: the model hears nothing of \"%s\"", word);
@@ -79,8 +82,8 @@ int clip_choice(const struct config *config, const char *const *labels, size_t n
     int rc = 0;
     size_t n;
 
-    if (vocabulary_find(path, sizeof path, NULL) == 0)
-        c.vocabulary = vocabulary_load(path, NULL);
+    if (vocabulary_find(path, sizeof path, &c.absent) == 0)
+        c.vocabulary = vocabulary_load(path, &c.absent);
     for (const char *p = config->clips.classes + strspn(config->clips.classes, between); *p && rc == 0;
          p += n + strspn(p + n, between)) {
         n = strcspn(p, between);

@@ -172,9 +172,14 @@ long clip_folder_recover(const char *dir, long *removed)
         bool part;
         if (!clip_name_read(entry->d_name, &name, &part) || !part)
             continue;
-        int fd = openat(dirfd(d), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        int fd = openat(dirfd(d), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        struct stat st;
         if (fd < 0)
             continue;
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+            close(fd);
+            continue;
+        }
         if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
             clip_name_write(&name, file);
             bool kept = strcmp(name.label, CLIP_ALL) == 0 && repair(dir, fd, file) == 0;

@@ -245,6 +245,7 @@ static void end_stream(struct clip_recorder *r)
         clip_judge_end(r->judge, on_judged, r);
     if (r->judging || !r->judge)
         r->settled = r->buffer.end + r->margin;
+    advance(r); /* a file of `all` may become full, and the rest goes into another one */
     r->judging = false;
     for (unsigned i = 0; i < CLIPS_AT_ONCE; i++)
         if (r->clips[i].used)
@@ -360,9 +361,10 @@ static void note_close(struct clip_recorder *r)
 {
     for (unsigned i = 0; i < CLIPS_AT_ONCE; i++) {
         struct clip *c = &r->clips[i];
-        if (!c->used || c->all || c->ended)
-            continue;
-        c->ended = true; /* one that nobody asked for is forgotten with it */
+        if (c->used && !c->all && c->maybe && !c->ended)
+            clip_forget(c); /* nobody has asked for it */
+        else if (c->used && !c->all)
+            c->ended = true;
     }
 }
 

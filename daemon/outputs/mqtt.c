@@ -101,6 +101,7 @@ static void mqtt_health(struct output *o, const struct health *health)
     log_drops(m);
     pthread_mutex_lock(&m->lock);
     bool news = !m->have_health || changed(&m->health, health);
+    m->announce |= m->health.sound.calibration.calibrated != health->sound.calibration.calibrated;
     m->health = *health;
     m->have_health = true;
     if (due(&m->health_time, m->config.mqtt.health_interval, now) || news) {

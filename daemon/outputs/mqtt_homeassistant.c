@@ -144,6 +144,7 @@ static json_t *compose(struct mqtt *m)
     f.labels = m->labels;
     f.n_labels = m->n_labels;
     f.levels = m->config.level.enabled;
+    f.calibrated = m->health.sound.calibration.calibrated;
     for (size_t i = 0; i < m->n_settings; i++)
         if (strcmp(m->settings[i].name, "model") == 0)
             f.model = m->settings[i].value;
