@@ -136,15 +136,17 @@ static int write_journal(const struct event *e)
     level_text(rms, e->rms_dbfs);
     /* fields of a start have no END and DURATION_S: they are the last, behind a NULL */
     bool ended = e->type == EVENT_END;
-    char end_field[RFC3339_SIZE + 8], duration_field[40];
+    char end_field[RFC3339_SIZE + 8], duration_field[40], clip_field[CLIP_SIZE + 8];
     snprintf(end_field, sizeof end_field, "END=%s", end);
     snprintf(duration_field, sizeof duration_field, "DURATION_S=%.3f", seconds(e));
-    return sd_journal_send(
-        "MESSAGE=%s", what, "PRIORITY=%d", alarm ? LOG_NOTICE : LOG_INFO, "EVENT_TYPE=%s", event_type_name(e->type),
-        "LABEL=%s", e->label, "SCORE=%.3f", (double)e->score, "MESSAGE_UUID=%s", e->id, "EVENT_ID=%s", e->event_id,
-        "SOUND_ID=%s", e->sound_id, "START=%s", start, "PEAK_DBFS=%s", peak, "RMS_DBFS=%s", rms, "SEGMENTS=%" PRIu32,
-        e->segments, "LOST_FRAMES=%" PRIu64, e->lost_frames, "SOURCE=%s", e->source, "MODEL=%s", e->model, "NOTIFY=%d",
-        e->notify, "TEST=%d", e->test, ended ? "%s" : NULL, end_field, "%s", duration_field, NULL);
+    snprintf(clip_field, sizeof clip_field, "CLIP=%s", e->clip);
+    return sd_journal_send("MESSAGE=%s", what, "PRIORITY=%d", alarm ? LOG_NOTICE : LOG_INFO, "EVENT_TYPE=%s",
+                           event_type_name(e->type), "LABEL=%s", e->label, "SCORE=%.3f", (double)e->score,
+                           "MESSAGE_UUID=%s", e->id, "EVENT_ID=%s", e->event_id, "SOUND_ID=%s", e->sound_id, "START=%s",
+                           start, "PEAK_DBFS=%s", peak, "RMS_DBFS=%s", rms, "SEGMENTS=%" PRIu32, e->segments,
+                           "LOST_FRAMES=%" PRIu64, e->lost_frames, "SOURCE=%s", e->source, "MODEL=%s", e->model,
+                           "NOTIFY=%d", e->notify, "TEST=%d", e->test, ended ? "%s" : NULL, end_field, "%s",
+                           duration_field, *e->clip ? "%s" : NULL, clip_field, NULL);
 }
 
 static void tell(struct journal *j, const struct event *e)

@@ -227,5 +227,11 @@ for r in rows: assert abs(r["duration_s"] - len(clip(r["path"])) / 32000) < 0.00
 "$E" clips purge --older-than soon --state-dir "$W/state" >list.txt 2>&1; check "  than \"soon\": exit 2" test $? = 2
 "$E" clips purge --all --state-dir "$W/state" >list.txt; check "purge of all: but not of what is not ours" bash -c "grep -q '^$n of $n clips' list.txt && [ \"\$(ls state/clips)\" = notes.txt ]"
 "$E" clips burn --state-dir "$W/state" >list.txt 2>&1; check "anything else: exit 2" test $? = 2
+
+echo "--- doctor"
+doctor() { timeout 20 "$E" doctor --json --state-dir "$W/state" --mqtt.enabled=off "${@:2}" >doctor.txt 2>&1; grep '"clips"' doctor.txt | grep -q -- "$1" || { cat doctor.txt; false; }; }
+check "the folder is looked at" doctor '"ok"' --clips.record=sounds
+check "  one that is none" doctor '"fail".*is not a folder' --clips.record=sounds --clips.dir="$W/file"
+check "  one that may grow beyond its disk" doctor '"warn".*may grow by' --clips.record=sounds --clips.max_size='10000 GB'
 [ "$FAIL" = 0 ] || tail -20 log.txt
 summary
