@@ -74,10 +74,14 @@ class Vocabulary:
 class Data:
     """Everything in memory. `paths`: .npz of `features`; `teacher`: .npz of teacher.py, or None; `split`: what is held out."""
     def __init__(self, paths, teacher=None, split=4):
-        self.rows, mels = [], []
+        self.rows, mels, said = [], [], []
         for path in paths:
             z = np.load(path)
-            self.rows += json.loads(str(z["rows"]))
+            rows = json.loads(str(z["rows"]))
+            if "score" in z:                               # scenes.py's: what the teacher said of each mixture
+                rows = [r | {"said": r["said"] + sum(len(e) for _, e in said) if r["said"] >= 0 else -1} for r in rows]
+                said.append((z["score"], z["emb"]))
+            self.rows += rows
             mel, ptr = z["mel"], z["ptr"]
             mels += [mel[a:b] for a, b in zip(ptr, ptr[1:])]
         floor = np.float16(math.log(OFFSET))
@@ -90,10 +94,12 @@ class Data:
         self.y, self.known = (torch.from_numpy(np.array(p)) for p in zip(*[words.target(r) for r in self.rows]))
         self.steady = torch.tensor([s in STEADY for s in self.slug])
         self.room_share = 0.4                              # of the clips that are heard in another room
+        self.scene_share = 0.4                             # of the clips in whose place a mixture with them is heard
         self.pair_share = 0.5                              # of the clips that are heard with a second one
         self.split(SPLITS[split])
         self.beds = np.array([i for i in self.train if self.slug[i] in BEDS or self.rows[i]["dataset"] == "kitchen20"])
         self.taught(teacher)
+        self.mixtures(said)
 
     @staticmethod
     def live_windows(mel):
@@ -107,7 +113,7 @@ class Data:
         held = np.array([r.get("fold", "") != "" and r["fold"] in hold.get(r["dataset"], hold.get("*", "")) for r in self.rows])
         real_alarm = np.array([r["dataset"] == "smoke_alarm" for r in self.rows])
         never = np.array([r["dataset"] == "kitchen20" and r["label"] in LEFT_OUT for r in self.rows]) | real_alarm
-        copy = np.array(["room" in r for r in self.rows])
+        copy = np.array(["room" in r or "scene" in r for r in self.rows])
         ids = [freesound_ids(r) | {r["path"]} for r in self.rows]
         family = set().union(*[i for i, h in zip(ids, held) if h])
         leak = np.array([bool(i & family) for i in ids])
@@ -117,10 +123,17 @@ class Data:
         self.check = np.flatnonzero(~held & ~leak & ~never & check & ~copy)
         usable = ~held & ~leak & ~never & ~check
         self.train = np.flatnonzero(usable & ~copy)
-        index = {r["path"]: i for i, r in enumerate(self.rows) if "room" not in r}
-        self.copies = collections.defaultdict(list)        # a clip's copies in other rooms
+        index = {r["path"]: i for i, r in enumerate(self.rows) if not copy[i]}
+        self.copies, self.scenes = collections.defaultdict(list), collections.defaultdict(list)
+        self.sources = {}                                  # of a mixture: its two clips (-1: no second one)
         for i in np.flatnonzero(copy):
-            self.copies[index[self.rows[i]["path"]]].append(i)
+            r = self.rows[i]
+            a, b = index[r["path"]], index[r["b"]["path"]] if r.get("b") else -1
+            if r.get("scene", "copy") == "copy":
+                self.copies[a].append(i)                   # a clip in another room
+            elif usable[a] and (b < 0 or usable[b]):
+                self.scenes[a].append(i)
+                self.sources[i] = (a, b)
 
     def taught(self, teacher):
         """Teacher's scores and normalised embedding of each clip (a copy in a room has its original's), and who has them."""
@@ -137,7 +150,35 @@ class Data:
         self.score[here] = torch.from_numpy(z["score"][there])
         self.emb[here] = torch.from_numpy(((z["emb"][there] - seen.mean(0)) / (seen.std(0) + 1e-6)).astype(np.float32))
         self.has_teacher[here] = 1
+        self.seen = (seen.mean(0), seen.std(0) + 1e-6)
         self.soften()
+
+    def mixtures(self, said):
+        """What is wanted of each mixture of scenes.py, and what the teacher said of it."""
+        if not self.sources:
+            return
+        at = np.array(sorted(self.sources))
+        a, b = np.array([self.sources[i] for i in at]).T
+        below = torch.tensor([[self.rows[i]["below"]] for i in at], dtype=torch.float32)
+        y, known = self.both(self.y[a], self.known[a], self.y[b], self.known[b], below)
+        two = torch.from_numpy(b >= 0)[:, None]
+        self.y[at], self.known[at] = torch.where(two, y, self.y[a]), torch.where(two, known, self.known[a])
+        if self.has_teacher.any():
+            score, emb = (np.concatenate(parts)[[self.rows[i]["said"] for i in at]].astype(np.float32) for parts in zip(*said))
+            self.score[at] = torch.from_numpy(score)
+            self.emb[at] = torch.from_numpy((emb - self.seen[0]) / self.seen[1]).float()
+            self.has_teacher[at] = 1
+
+    def both(self, y, known, yo, known_o, below):
+        """(wanted, counting) of two clips at once, the second so many dB below: within 8 dB both are to be heard."""
+        heard, at = (below < 8).float(), self.vocab.index("background")
+        both_background = y[:, at] * yo[:, at]
+        known = torch.maximum(y, known * known_o * (1 - yo * (1 - heard)))
+        y = torch.maximum(y, yo * heard)
+        known = torch.maximum(known, y)
+        y[:, at] = both_background
+        known[:, at] = torch.maximum(known[:, at], 1 - both_background)
+        return y, known
 
     def soften(self, share=0.3, parts=5):
         """Moves labels part of the way to what a linear head on the teacher's embedding says, trained on other recordings."""
@@ -169,7 +210,7 @@ class Data:
         """Magnitudes [len(idx) * k, FRAMES, BANDS]: k windows of each clip; tempo, pitch, gain, filter vary by clip."""
         src = np.array([rng.choice(self.copies[c]) if c in self.copies and rng.random() < self.room_share else c for c in idx])
         i = np.repeat(src, k)
-        first = self.start[i] + np.array([self.live[c][int(rng.random() * len(self.live[c]))] for c in i])
+        first = self.start[i] + np.array([self.live[s][int(rng.random() * len(self.live[s]))] for s in i])
         tempo = np.repeat(rng.uniform(0.87, 1.15, len(idx)), k)[:, None]
         frame = np.minimum(first[:, None] + (np.arange(FRAMES) * tempo).astype(int), self.start[i + 1][:, None] - 1)
         band = np.clip(np.arange(BANDS) + np.repeat(rng.integers(-2, 3, len(idx)), k)[:, None], 0, BANDS - 1)
@@ -185,6 +226,7 @@ class Data:
 
         `pair_share` of the clips get a second sound, 0 to 20 dB below, half of them speech, music or a kitchen; both count
         where they are near each other."""
+        idx = np.array([rng.choice(self.scenes[c]) if self.scenes.get(c) and rng.random() < self.scene_share else c for c in idx])
         e, y, known = self.crop(idx, k, rng), self.y[idx].clone(), self.known[idx].clone()
         score, emb, trust = self.score[idx].clone(), self.emb[idx].clone(), self.has_teacher[idx].clone()
         n = int(self.pair_share * len(idx))
@@ -193,14 +235,8 @@ class Data:
         level = lambda t: t.view(n, -1).mean(1, keepdim=True) + 1e-6
         scale = level(e[:n * k]) / level(f) * 10 ** (-below / 20)
         e[:n * k] += f * scale.repeat_interleave(k, 0)[..., None]
-        yo, heard = self.y[other], (below < 8).float()
-        at = self.vocab.index("background")
-        both_background = y[:n, at] * yo[:, at]
-        known[:n] = torch.maximum(y[:n], known[:n] * self.known[other] * (1 - yo * (1 - heard)))
-        y[:n] = torch.maximum(y[:n], yo * heard)
-        known[:n] = torch.maximum(known[:n], y[:n])
-        y[:n, at] = both_background
-        known[:n, at] = torch.maximum(known[:n, at], 1 - both_background)
+        heard = (below < 8).float()
+        y[:n], known[:n] = self.both(y[:n], known[:n], self.y[other], self.known[other], below)
         weight = 1 / (1 + 10 ** (-below / 10))             # power of the first in the sum
         emb[:n] = weight * emb[:n] + (1 - weight) * self.emb[other]
         score[:n] = torch.maximum(score[:n], heard * self.score[other])

@@ -137,7 +137,7 @@ def worker(rank, a):
     if a.workers > 1:
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{a.port}", rank=rank, world_size=a.workers)
     d = Data(a.data, a.teacher, a.split)
-    d.room_share = a.rooms
+    d.room_share, d.scene_share = a.rooms, a.scenes
     student, mean = (Student(len(d.vocab)).to(memory_format=torch.channels_last) for _ in range(2))
     torch.manual_seed(a.seed)
     for m in student.modules():
@@ -263,6 +263,7 @@ def arguments():
     t.add_argument("--mixup", type=float, default=0.3, help="share of the steps with it")
     t.add_argument("--style", type=float, default=0.3, help="share of the clips whose bands' statistics are mixed")
     t.add_argument("--rooms", type=float, default=0.4, help="share of the clips that are heard in another room")
+    t.add_argument("--scenes", type=float, default=0.4, help="share of the clips in whose place one of their mixtures is heard")
     t.add_argument("--lr", type=float, default=2e-3)
     t.add_argument("--decay", type=float, default=1e-2)
     t.add_argument("--keep", type=float, default=0.998, help="of the weights' running mean")

@@ -7,11 +7,13 @@
 #   WORK     where everything on the way is kept                               (build/train)
 #   OUT      the model                                                         (build/train/earshot-s.onnx)
 #   STEPS, SECOND  steps of the first and of the second part of training (11000, 8000)
+#   MIXTURES  that scenes.py makes (12000)
 #   WORKERS  processes that train one net (2)       FOLDS  splits to cross-validate, such as "1 2 3" (none)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data} TEACHER=${TEACHER:-../shared/models/mn04_10s.onnx} WORK=${WORK:-build/train}
-OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
+OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000}
+MIXTURES=${MIXTURES:-12000} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
 PYTHON=${PYTHON:-/usr/bin/python3} EARSHOT=${EARSHOT:-build/earshot}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # a worker a core: threads of its own would only get in its way
 for need in "$DATA/manifest.csv" "$TEACHER" "$EARSHOT"; do
@@ -22,6 +24,10 @@ for need in "$DATA/manifest.csv" "$TEACHER" "$EARSHOT"; do
 done
 mkdir -p "$WORK"
 s() { "$PYTHON" models/train_earshot_s.py "$@"; }
+scenes() {
+    models/scenes.py "$DATA/manifest.csv" "$WORK/scenes.npz" --teacher "$TEACHER" --synth "$WORK/synth/manifest.csv" \
+        --mixtures "$MIXTURES" --earshot "$EARSHOT" "$@"
+}
 has() { [ -e "$1" ] && echo "train_s.sh: $1 is there" >&2; }
 
 # --- what is trained on ---
@@ -30,15 +36,22 @@ has "$WORK/data.npz" || s features "$DATA/manifest.csv" "$WORK/data.npz" --earsh
 has "$WORK/rooms.npz" || s rooms "$DATA/manifest.csv" "$WORK/rooms.npz" --earshot "$EARSHOT"
 has "$WORK/synth.npz" || s features "$WORK/synth/manifest.csv" "$WORK/synth.npz" --earshot "$EARSHOT"
 has "$WORK/teacher.npz" || "$PYTHON" models/teacher.py "$TEACHER" "$DATA/manifest.csv" "$WORK/teacher.npz" --threads "$WORKERS"
+# a process takes each WORKERS-th part; the last call puts the parts together
+for ((i = 1; i <= WORKERS; i++)); do
+    [ -e "$WORK/scenes.npz" ] || scenes --parts "$i/$WORKERS" &
+done
+wait
+has "$WORK/scenes.npz" || scenes
 data=("$WORK/data.npz" "$WORK/rooms.npz" "$WORK/synth.npz")
+heard=("${data[@]}" "$WORK/scenes.npz")
 taught=(--teacher "$WORK/teacher.npz" --workers "$WORKERS" --seed "$SEED")
 
 # --- twins: never hear the folds that figures, calibration and thresholds come from ---
-# The second part is gentler: nearer to what the model will hear.
-second=(--lr 1.5e-3 --mixup 0.1 --style 0.15 --rooms 0.25)
+# The second part is nearer to what the model will hear, in rooms and over other sounds, and in what the teacher says of just that.
+second=(--lr 1.5e-3 --mixup 0.1 --style 0.15 --rooms 0.35 --scenes 0.45)
 for fold in 4 $FOLDS; do
     s train "$WORK/first$fold.pt" "${data[@]}" "${taught[@]}" --steps "$STEPS" --split "$fold"
-    s train "$WORK/split$fold.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split "$fold" --init "$WORK/first$fold.pt" \
+    s train "$WORK/split$fold.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split "$fold" --init "$WORK/first$fold.pt" \
         "${second[@]}"
     s export "$WORK/split$fold.pt" "$WORK/split$fold.onnx" "$WORK/data.npz" --split "$fold"
     has "$WORK/split$fold.npz" || s scores "$WORK/split$fold.pt" "$WORK/split$fold.npz" "$WORK/data.npz" --split "$fold"
@@ -64,7 +77,7 @@ awk '$1 == "smoke_alarm" && $2 > 0.7 {$2 = 0.7} $1 == "co_alarm" && $2 > 0.8 {$2
     {print}' "$WORK/chosen.txt" >"$WORK/thresholds.txt"
 
 # --- what ships: goes on from the first part with the folds that it had not heard there ---
-s train "$WORK/ship.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first4.pt" "${second[@]}"
+s train "$WORK/ship.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first4.pt" "${second[@]}"
 s export "$WORK/ship.pt" "$WORK/ship.onnx" "$WORK/data.npz" --split 0
 "$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --strength 100 --thresholds "$WORK/thresholds.txt"
 echo "train_s.sh: $OUT"

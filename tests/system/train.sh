@@ -55,6 +55,58 @@ run "$tmp/f.pt" --workers 2 --port $((20000 + $$ % 20000)) >"$tmp/f.log" 2>&1
 run "$tmp/g.pt" --workers 2 --port $((20000 + $$ % 20000)) >"$tmp/g.log" 2>&1
 check "two workers: the same weights twice" same "$tmp/f.pt" "$tmp/g.pt"
 
+# --- scenes: rooms, microphones, mixtures that a teacher hears; here a small one of the teacher's shape, with random weights ---
+"$PYTHON" - "$tmp/teacher.onnx" <<'PY'
+import sys, numpy as np, onnx
+from onnx import TensorProto, helper, numpy_helper
+rng = np.random.default_rng(1)
+weights = {"w": rng.normal(0, 0.1, (16, 1, 3, 3)), "a": rng.normal(0, 0.3, (384, 16)), "b": rng.normal(0, 0.3, (527, 16)),
+           "a0": np.zeros(384), "b0": np.zeros(527)}
+node = helper.make_node
+graph = helper.make_graph(
+    [node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]), node("Relu", ["c"], ["r"]), node("GlobalAveragePool", ["r"], ["p"]),
+     node("Flatten", ["p"], ["f"]), node("Gemm", ["f", "a", "a0"], ["embedding"], transB=1),
+     node("Gemm", ["f", "b", "b0"], ["z"], transB=1), node("Sigmoid", ["z"], ["scores"])], "teacher",
+    [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 128, None])],
+    [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, None]) for n in ("scores", "embedding")],
+    [numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()])
+onnx.save(helper.make_model(graph), sys.argv[1])
+PY
+scenes() {
+    timeout 300 "$PYTHON" "$root/models/scenes.py" "$tmp/synth/folds.csv" "$1" --teacher "$tmp/teacher.onnx" --mixtures 30 \
+        --earshot "$EARSHOT" "${@:2}" >>"$tmp/log" 2>&1
+}
+same_scenes() {
+    "$PYTHON" -c 'import sys, numpy as np
+a, b = map(np.load, sys.argv[1:])
+sys.exit(set(a) != set(b) or not all(np.array_equal(a[k], b[k]) for k in a))' "$1" "$2"
+}
+scenes "$tmp/s.npz"
+scenes "$tmp/t.npz" --parts 2/2
+check "half of the scenes make no file yet" test ! -e "$tmp/t.npz"
+scenes "$tmp/t.npz" --parts 1/2
+check "scenes: the same seed, and two processes, give the same" same_scenes "$tmp/s.npz" "$tmp/t.npz"
+scenes "$tmp/u.npz" --seed 2
+check "another seed: others" bash -c "test -s '$tmp/u.npz' && ! cmp -s '$tmp/s.npz' '$tmp/u.npz'"
+check "mixtures are taught by the teacher's word, and no clip that is held out is in one" "$PYTHON" -c '
+import sys; sys.path.insert(0, sys.argv[1] + "/models")
+import numpy as np, torch
+from earshot_s_data import Data
+d = Data(sys.argv[2:4], split=4)
+held = {d.rows[i]["path"] for i in d.held}
+two = [(i, a, b) for i, (a, b) in d.sources.items() if b >= 0]
+assert held and len(d.sources) > 20 and two, (len(held), len(d.sources), len(two))
+assert all(d.rows[j]["path"] not in held for i in d.sources for j in d.sources[i] if j >= 0)
+at = d.vocab.index("background")
+for i, a, b in two:
+    loud = d.rows[i]["below"] < 8
+    want = torch.maximum(d.y[a], d.y[b] * loud)
+    want[at] = d.y[a][at] * d.y[b][at]
+    assert torch.equal(d.y[i], want), d.rows[i]
+' "$root" "$tmp/mel.npz" "$tmp/s.npz"
+train train "$tmp/h.pt" "$tmp/mel.npz" "$tmp/s.npz" --steps 20 --save 20 --clips 8 --windows 2 --scenes 0.8 >"$tmp/h.log" 2>&1
+check "and the net trains on them" grep -q '^step 20' "$tmp/h.log"
+
 train export "$tmp/a.pt" "$tmp/a.onnx" "$tmp/mel.npz" >>"$tmp/log" 2>&1
 check "the exported model runs" bash -c "'$EARSHOT' classify --json --model '$tmp/a.onnx' '$root/tests/data/siren.flac' |
     '$PYTHON' -c 'import json, sys; sys.exit(len(json.load(sys.stdin)[\"top\"]) != 5)'"
