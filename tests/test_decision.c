@@ -31,6 +31,8 @@ struct heard {
     struct event events[64];
     size_t n;
     unsigned window;
+    bool embed;
+    uint16_t embedding[2];
 };
 
 static void hear(void *ctx, const struct event *e)
@@ -103,6 +105,11 @@ static void play_cut(struct decision *d, struct heard *h, const char *const scri
         for (unsigned k = 0; k < N; k++)
             scores[k] = score_of(script[k], i);
         h->window = i;
+        if (h->embed) { /* two numbers: the window's, and the sound's */
+            h->embedding[0] = (uint16_t)i;
+            h->embedding[1] = (uint16_t)sound;
+            decision_set_embedding(d, h->embedding, 2);
+        }
         decision_do(d, &w, scores, hear, h);
     }
 }
@@ -678,16 +685,46 @@ static void test_alarms(void **state)
     assert_false(label_is_alarm(""));
 }
 
+/* a start has the embedding of the window that decided it; `unknown` that of the window that came nearest to a class; others none */
+static void test_embedding(void **state)
+{
+    struct decision_params p = usual();
+    struct decision *d = make(&p);
+    struct heard h = {.embed = true};
+    (void)state;
+
+    play(d, &h, (const char *const[N]){[DOG] = ".089..."}, 7, 0);
+    play(d, &h, (const char *const[N]){[SPEECH] = "1231"}, 8, 20);
+    assert_string_equal(h.text,
+                        "3 start dog_bark 1.1-2.5 x2;6 end dog_bark 1.1-2.5 x2;3 end unknown 20.2-22.5 x4 quiet;");
+    assert_int_equal(h.events[0].n_embedding, 2);
+    assert_int_equal(h.events[0].embedding[0], 3);
+    assert_int_equal(h.events[0].embedding[1], 7);
+    assert_int_equal(h.events[1].n_embedding, 0);
+    assert_int_equal(h.events[2].n_embedding, 2);
+    assert_int_equal(h.events[2].embedding[0], 2);
+    assert_int_equal(h.events[2].embedding[1], 8);
+    decision_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sounds),         cmocka_unit_test(test_context),
-        cmocka_unit_test(test_event_fields),   cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_television),     cmocka_unit_test(test_no_storm),
-        cmocka_unit_test(test_rules),          cmocka_unit_test(test_cooldown),
-        cmocka_unit_test(test_active_hours),   cmocka_unit_test(test_unknown_published),
-        cmocka_unit_test(test_closing),        cmocka_unit_test(test_lost_frames),
-        cmocka_unit_test(test_bad_parameters), cmocka_unit_test(test_alarms),
+        cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_sounds),
+        cmocka_unit_test(test_context),
+        cmocka_unit_test(test_event_fields),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_television),
+        cmocka_unit_test(test_no_storm),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_cooldown),
+        cmocka_unit_test(test_active_hours),
+        cmocka_unit_test(test_unknown_published),
+        cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_lost_frames),
+        cmocka_unit_test(test_bad_parameters),
+        cmocka_unit_test(test_alarms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "model/decision.h"
 #include "model/policy.h"
+#include "model/tally.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,21 +12,6 @@
 #define UPDATE_S    1.0
 #define SLACK_S     0.001 /* positions of windows are rounded to frames */
 #define NS          1000000000
-
-/* The event that a class is in, or that its run of votes may become. */
-struct tally {
-    float score, peak_dbfs;
-    struct {
-        unsigned label;
-        float score;
-    } top[EVENT_TOP]; /* of the window with the highest score */
-    unsigned n_top;
-    int64_t start_ns, end_ns;
-    uint64_t start_position, end_position;
-    double energy, weight; /* rms_dbfs = energy mean over valid samples */
-    uint32_t segments;
-    uint64_t lost_frames;
-};
 
 struct class_state {
     struct policy policy;
@@ -58,6 +44,10 @@ struct decision {
     bool told;               /* an event in this window */
     uint64_t lost_untold;    /* frames lost since an event last said so */
     struct window_info last; /* newest window with samples */
+
+    const uint16_t *embedding; /* of the window */
+    unsigned n_embedding;
+    uint16_t nearest[EVENT_EMBEDDING]; /* of the window with the highest score in `whole` */
 
     struct event event; /* the one being told: no half kilobyte on the stack, nothing allocated */
 };
@@ -123,6 +113,19 @@ void decision_set_source(struct decision *d, const char *source)
     strncat(d->source, source, sizeof d->source - 1);
 }
 
+void decision_set_embedding(struct decision *d, const uint16_t *values, size_t n)
+{
+    d->embedding = values;
+    d->n_embedding = n <= EVENT_EMBEDDING ? (unsigned)n : 0;
+}
+
+/* To the event that was filled. */
+static void add_embedding(struct decision *d, const uint16_t *values)
+{
+    d->event.n_embedding = d->n_embedding;
+    memcpy(d->event.embedding, values, d->n_embedding * sizeof *values);
+}
+
 bool decision_busy(const struct decision *d)
 {
     for (size_t i = 0; i < d->n; i++)
@@ -131,60 +134,9 @@ bool decision_busy(const struct decision *d)
     return false;
 }
 
-static float sane(float score)
-{
-    return score >= 0 ? fminf(score, 1) : 0; /* NaN is no score */
-}
-
 static double seconds(const struct window_info *info, uint64_t from, uint64_t to)
 {
     return info->device_rate && to > from ? (double)(to - from) / info->device_rate : 0;
-}
-
-static void take_top(const struct decision *d, const float *scores, struct tally *t)
-{
-    t->n_top = 0;
-    for (size_t i = 0; i < d->n; i++) {
-        float s = sane(scores[i]);
-        unsigned at = t->n_top;
-        if (at == EVENT_TOP && s <= t->top[EVENT_TOP - 1].score)
-            continue;
-        if (at == EVENT_TOP)
-            at--;
-        else
-            t->n_top++;
-        for (; at > 0 && t->top[at - 1].score < s; at--)
-            t->top[at] = t->top[at - 1];
-        t->top[at].label = (unsigned)i;
-        t->top[at].score = s;
-    }
-}
-
-static void tally_begin(struct tally *t, const struct window_info *info, uint64_t lost_frames)
-{
-    double onset_s = (double)(info->onset_ns - info->start_ns) / NS;
-    uint64_t onset = info->position + (uint64_t)llround(fmax(onset_s, 0) * info->device_rate);
-
-    *t = (struct tally){.score = -1,
-                        .peak_dbfs = -120,
-                        .start_ns = info->onset_ns,
-                        .start_position = info->index == 0 ? info->open_position : onset,
-                        .lost_frames = lost_frames};
-}
-
-static void tally_add(const struct decision *d, struct tally *t, const struct window_info *info, float score,
-                      const float *scores)
-{
-    if (score > t->score) {
-        t->score = score;
-        take_top(d, scores, t);
-    }
-    t->peak_dbfs = fmaxf(t->peak_dbfs, info->peak_dbfs);
-    t->energy += info->valid * pow(10, info->rms_dbfs / 10);
-    t->weight += info->valid;
-    t->end_ns = info->end_ns;
-    t->end_position = info->end_position;
-    t->segments++;
 }
 
 static void fill_event(struct decision *d, enum event_type type, const char *label, const char *event_id,
@@ -222,6 +174,8 @@ static void tell(struct decision *d, enum event_type type, struct class_state *c
     if (c->policy.silent)
         return;
     fill_event(d, type, d->labels[c - d->classes], c->event_id, &c->tally, c->notify);
+    if (type == EVENT_START && d->n_embedding)
+        add_embedding(d, d->embedding);
     c->told_position = d->last.end_position;
     d->told = true;
     sink(ctx, &d->event);
@@ -269,13 +223,13 @@ static void class_window(struct decision *d, size_t i, const struct window_info 
                          event_sink *sink, void *ctx)
 {
     struct class_state *c = &d->classes[i];
-    float score = sane(scores[i]);
+    float score = score_sane(scores[i]);
 
     d->recent[i * d->n_recent + (d->windows - 1) % d->n_recent] = score;
     if (c->on) {
         c->tally.lost_frames += info->lost_frames;
         if (score >= c->policy.closing) {
-            tally_add(d, &c->tally, info, score, scores);
+            tally_add(&c->tally, info, score, scores, d->n);
             if (!info->last && seconds(info, c->told_position, info->end_position) >= UPDATE_S - SLACK_S)
                 tell(d, EVENT_UPDATE, c, sink, ctx);
         } else if (seconds(info, c->tally.end_position, info->end_position) >= c->policy.release_s - SLACK_S) {
@@ -291,7 +245,7 @@ static void class_window(struct decision *d, size_t i, const struct window_info 
         tally_begin(&c->tally, info, d->lost_untold);
     else
         c->tally.lost_frames += info->lost_frames;
-    tally_add(d, &c->tally, info, score, scores);
+    tally_add(&c->tally, info, score, scores, d->n);
     if (c->run >= c->policy.confirm)
         start(d, c, sink, ctx);
 }
@@ -303,6 +257,7 @@ static void tell_unknown(struct decision *d, event_sink *sink, void *ctx)
 
     uuid7(id, d->whole.start_ns);
     fill_event(d, EVENT_END, label, id, &d->whole, d->unknown);
+    add_embedding(d, d->nearest);
     sink(ctx, &d->event);
 }
 
@@ -342,8 +297,10 @@ static void sound_window(struct decision *d, const struct window_info *info, con
         d->whole.lost_frames += info->lost_frames;
     for (size_t i = 0; i < d->n; i++)
         if (!label_is_silence(d->labels[i]))
-            best = fmaxf(best, sane(scores[i]));
-    tally_add(d, &d->whole, info, best, scores);
+            best = fmaxf(best, score_sane(scores[i]));
+    if (best > d->whole.score && d->n_embedding)
+        memcpy(d->nearest, d->embedding, d->n_embedding * sizeof *d->embedding);
+    tally_add(&d->whole, info, best, scores, d->n);
     for (size_t i = 0; i < d->n; i++)
         class_window(d, i, info, scores, sink, ctx);
     if (d->told)

@@ -64,6 +64,10 @@ void decision_free(struct decision *d);
  * decides. */
 void decision_do(struct decision *d, const struct window_info *info, const float *scores, event_sink *sink, void *ctx);
 
+/* The embedding of the windows that come from here on, half precision (at most EVENT_EMBEDDING values, else none is taken): read at each
+ * decision_do, into the start that is decided then, and of `unknown` into its end, of the window that came nearest to a class. */
+void decision_set_embedding(struct decision *d, const uint16_t *values, size_t n);
+
 /* The stream stopped: like the end of the gate opening, where one is under way. */
 void decision_finish(struct decision *d, event_sink *sink, void *ctx);
 

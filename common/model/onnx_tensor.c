@@ -1,6 +1,7 @@
 /* TensorProto and AttributeProto -> struct graph_tensor, struct graph_attr. */
 #include "model/onnx.h"
 
+#include "base/half.h"
 #include "base/text.h"
 
 #include <math.h>
@@ -26,21 +27,6 @@ void onnx_clean(char *text, bool lines)
     }
 }
 
-/* IEEE 754 binary16 -> binary32 */
-static float half(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 0x1f, fraction = h & 0x3ff, bits;
-    float f;
-
-    if (exponent == 0) {
-        f = ldexpf((float)fraction, -24);
-        return sign ? -f : f;
-    }
-    bits = sign | (exponent == 31 ? 0xffu : exponent + 112) << 23 | fraction << 13;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 static int half_data(const Onnx__TensorProto *p, const char *what, struct graph_tensor *t, struct err *err)
 {
     float *f;
@@ -58,7 +44,7 @@ static int half_data(const Onnx__TensorProto *p, const char *what, struct graph_
     for (size_t i = 0; i < t->n; i++) {
         uint16_t h = p->has_raw_data ? (uint16_t)(p->raw_data.data[2 * i] | p->raw_data.data[2 * i + 1] << 8)
                                      : (uint16_t)p->int32_data[i];
-        f[i] = half(h);
+        f[i] = half_to_float(h);
     }
     t->f = t->owned = f;
     return 0;

@@ -1,4 +1,5 @@
 #include "model/recogniser.h"
+#include "base/half.h"
 
 #include "features/features.h"
 
@@ -10,11 +11,13 @@ struct recogniser {
     struct model *model;
     struct feature *feature;
     struct decision *decision;
-    size_t window;    /* samples */
-    float *padded;    /* [window] */
-    float *matrix;    /* what the feature gives and the graph takes */
-    float *scores;    /* [n_labels] */
-    float *embedding; /* [embedding_size]; NULL: the model gives none */
+    size_t window;                  /* samples */
+    float *padded;                  /* [window] */
+    float *matrix;                  /* what the feature gives and the graph takes */
+    float *scores;                  /* [n_labels] */
+    float *embedding;               /* [embedding_size]; NULL: the model gives none */
+    uint16_t half[EVENT_EMBEDDING]; /* the same, for events */
+    size_t n_half;                  /* 0: none, or more than that */
 };
 
 /* The rate is one of the feature's parameters, and the length of a window in samples depends on it. */
@@ -50,6 +53,7 @@ static int make_feature(struct recogniser *r, const struct model_info *info, str
     r->scores = calloc(info->n_labels, sizeof *r->scores);
     if (info->embedding_size > 0)
         r->embedding = calloc(info->embedding_size, sizeof *r->embedding);
+    r->n_half = info->embedding_size <= EVENT_EMBEDDING ? info->embedding_size : 0;
     if (!r->padded || !r->matrix || !r->scores || (info->embedding_size > 0 && !r->embedding))
         return err_set(err, "no memory for a window of %zu samples", r->window);
     return 0;
@@ -144,6 +148,9 @@ const float *recogniser_do(struct recogniser *r, const struct window *w, event_s
 {
     const float *scores = w->info.empty ? NULL : recogniser_scores(r, w->samples, r->window);
 
+    for (size_t i = 0; scores && i < r->n_half; i++)
+        r->half[i] = half_from_float(r->embedding[i]);
+    decision_set_embedding(r->decision, r->half, r->n_half);
     decision_do(r->decision, &w->info, scores, sink, ctx);
     return scores;
 }
