@@ -102,10 +102,10 @@ static json_t *rejection_json(const struct clips_result *r)
     for (size_t k = 0; k < r->model->n_labels; k++)
         if (j->named[k])
             json_object_set_new(named, r->model->labels[k], json_integer((json_int_t)j->named[k]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "auroc", json_decimal(j->auroc, PLACES), "known_right",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "auroc", json_decimal(j->auroc, PLACES), "known_right",
                      share_json(j->right), "known_wrong", share_json(j->wrong), "known_rejected",
                      share_json(j->rejected), "unknown_named", share_json(j->unknown_named), "unknown_at_95",
-                     share_json(j->unknown_at_95), "named", named);
+                     share_json(j->unknown_at_95), "background_named", share_json(j->silent_named), "named", named);
 }
 
 static json_t *conditions_json(const struct clips_result *r)

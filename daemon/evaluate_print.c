@@ -160,13 +160,16 @@ static void print_rejection(FILE *out, const struct clips_result *r)
                 {"named wrongly", j->wrong},
                 {"taken for unknown", j->rejected},
                 {"unknown, but named", j->unknown_named},
-                {"at 95 % of the known", j->unknown_at_95}};
+                {"at 95 % of the known", j->unknown_at_95},
+                {"background, but named", j->silent_named}};
     struct named names[MISTAKES];
     size_t n = rejection_names(r, names, MISTAKES);
 
     fprintf(out, "\nat the labels' thresholds: %zu clips that it should know, %zu that it should not; AUROC %.3f\n",
             j->right.n, j->unknown_named.n, j->auroc);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].share.n == 0)
+            continue;
         fprintf(out, "%-*s", NAME, rows[i].name);
         print_share(out, rows[i].share);
         fprintf(out, "  %zu of %zu\n", rows[i].share.hits, rows[i].share.n);

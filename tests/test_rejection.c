@@ -54,6 +54,29 @@ static void test_shares(void **state)
     rejection_free(&r);
 }
 
+/* Background is no sound: it is neither known nor unknown, whatever it is taken for, and changes no other figure. */
+static void test_background(void **state)
+{
+    (void)state;
+    static const float scores[][N] = {
+        {0, 0.6f, 0.1f},   /* dog: right */
+        {0.9f, 0.2f, 0},   /* background: nothing is named */
+        {0.9f, 0.5f, 0},   /* background, taken for a dog */
+        {0.1f, 0.3f, 0.9f} /* background, taken for a siren */
+    };
+    static const unsigned truth[] = {DOG, BACKGROUND, BACKGROUND, BACKGROUND};
+    struct rejection r = judge(scores, truth, 4);
+
+    assert_int_equal(r.silent_named.hits, 2);
+    assert_int_equal(r.silent_named.n, 3);
+    assert_int_equal(r.right.hits, 1);
+    assert_int_equal(r.right.n, 1);
+    assert_int_equal(r.wrong.hits + r.rejected.hits + r.named[DOG] + r.named[SIREN], 0);
+    assert_int_equal(r.unknown_named.n, 0);
+    assert_true(isnan(r.auroc));
+    rejection_free(&r);
+}
+
 /* Ties count half, whichever is first; a best score of 95 % of the known: 19 of 20. */
 static void test_ranks(void **state)
 {
@@ -105,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_background),
         cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_one_kind),
     };

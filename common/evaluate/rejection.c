@@ -63,7 +63,7 @@ static int name_of(const struct clipset *s, size_t clip, const float *thresholds
 int rejection_of(const struct clipset *set, const float *thresholds, struct rejection *out)
 {
     struct best *best = calloc(set->n + 1, sizeof *best);
-    size_t n_known = 0, right = 0, wrong = 0, unknown_named = 0;
+    size_t n = 0, n_known = 0, n_silent = 0, right = 0, wrong = 0, unknown_named = 0, silent_named = 0;
 
     *out = (struct rejection){.named = calloc(set->n_labels + 1, sizeof *out->named)};
     if (!best || !out->named) {
@@ -72,12 +72,18 @@ int rejection_of(const struct clipset *set, const float *thresholds, struct reje
         return -1;
     }
     for (size_t i = 0; i < set->n; i++) {
-        int name = name_of(set, i, thresholds, &best[i].score);
-        best[i].known = set->truth[i] != REJECTION_UNKNOWN;
-        n_known += best[i].known;
+        bool known = set->truth[i] != REJECTION_UNKNOWN;
+        int name = name_of(set, i, thresholds, &best[n].score);
+        if (known && label_is_silence(set->labels[set->truth[i]])) {
+            n_silent++;
+            silent_named += name >= 0;
+            continue;
+        }
+        best[n++].known = known;
+        n_known += known;
         if (name < 0)
             continue;
-        if (!best[i].known) {
+        if (!known) {
             unknown_named++;
             out->named[name]++;
         } else if ((unsigned)name == set->truth[i]) {
@@ -86,14 +92,15 @@ int rejection_of(const struct clipset *set, const float *thresholds, struct reje
             wrong++;
         }
     }
-    qsort(best, set->n, sizeof *best, by_score);
-    size_t n_unknown = set->n - n_known;
+    qsort(best, n, sizeof *best, by_score);
+    size_t n_unknown = n - n_known;
     out->right = share_of(right, n_known);
     out->wrong = share_of(wrong, n_known);
     out->rejected = share_of(n_known - right - wrong, n_known);
     out->unknown_named = share_of(unknown_named, n_unknown);
-    out->unknown_at_95 = share_of(passing_at_95(best, set->n, n_known), n_unknown);
-    out->auroc = area(best, set->n, n_known);
+    out->unknown_at_95 = share_of(passing_at_95(best, n, n_known), n_unknown);
+    out->silent_named = share_of(silent_named, n_silent);
+    out->auroc = area(best, n, n_known);
     free(best);
     return 0;
 }
