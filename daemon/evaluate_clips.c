@@ -61,7 +61,7 @@ static bool is_first(const struct manifest *m, const bool *unknown, size_t i)
 /* What may have been meant: "; ..." or "". */
 static void hint(const struct labelmap *map, const struct clip *clip, char *text, size_t size)
 {
-    const struct sound *s = NULL;
+    const struct sound *s = NULL, *meant[2];
     const char *nearest;
 
     if (map->vocabulary)
@@ -70,6 +70,9 @@ static void hint(const struct labelmap *map, const struct clip *clip, char *text
     *text = 0;
     if (s && strcmp(s->slug, clip->label) == 0)
         snprintf(text, size, "; it is a sound of labels.csv that this model does not know");
+    else if (!s && labelmap_meanings(map, clip->label, meant, 2) > 1)
+        snprintf(text, size, ": it may be %s or %s; a column dataset or --map can say which", meant[0]->slug,
+                 meant[1]->slug);
     else if (s)
         snprintf(text, size, ", and no %s either, as labels.csv calls it", s->slug);
     else if ((nearest = labelmap_nearest(map, clip->label)))
@@ -81,7 +84,7 @@ static void tell_unknown(const struct manifest *m, const bool *unknown, const st
 {
     for (size_t i = 0; i < m->n; i++) {
         const struct clip *clip = &m->clips[i];
-        char meant[128];
+        char meant[256];
         struct err err;
         size_t count = 0;
 

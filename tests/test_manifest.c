@@ -99,6 +99,8 @@ static void headers_that_are_none(void **state)
     assert_refused("a.wav,dog\nb.wav,cat\n", ":1: no column path; there are a.wav, dog;");
     assert_refused("path,labels\n", ":1: no column label; there are path, labels (did you mean labels?)");
     assert_refused("path,label,path\n", ":1: the column path is there twice");
+    assert_refused("path,label,,path,\n", ":1: the column path is there twice");
+    assert_refused("path,,,\n", ":1: no column label; there is path;");
     assert_refused("path,label\n", ": no clip is listed under the header");
     assert_refused("path,label\n,\n", ": no clip is listed that can be used");
     assert_refused("path,label\na.wav,\"dog\n", ":2: a quote");
@@ -125,6 +127,43 @@ static void bad_lines_are_told_and_left_out(void **state)
     assert_int_equal(m.n, 2);
     assert_int_equal(m.clips[0].line, 2);
     assert_int_equal(m.clips[1].line, 8);
+    manifest_free(&m);
+}
+
+/* Spreadsheets put commas behind the last column. */
+static void columns_without_names(void **state)
+{
+    struct manifest m;
+    struct err err;
+    (void)state;
+
+    assert_int_equal(read_text(&m, "path,,label,,\na.wav,x,dog,,\nb.wav,,cat\nc.wav,,dog,5,\nd.wav,dog\n", &err), 0);
+    assert_string_equal(problems, ":4: 5 fields where the header has 3\n"
+                                  ":5: 2 fields where the header has 3\n");
+    assert_int_equal(m.n, 2);
+    assert_string_equal(m.clips[1].label, "cat");
+    manifest_free(&m);
+}
+
+/* One file under several names is there several times; a folder that is not there has but one. */
+static void repeats_by_other_names(void **state)
+{
+    struct manifest m;
+    struct err err;
+    const char *last = strrchr(folder, '/') + 1;
+    char text[400];
+    (void)state;
+
+    snprintf(text, sizeof text,
+             "path,label\na.wav,dog\n./a.wav,cat\n.//./a.wav,cat\n../%s/a.wav,dog\n%s/a.wav,dog\nno/a.wav,dog\nb.wav,dog\n",
+             last, folder);
+    assert_int_equal(read_text(&m, text, &err), 0);
+    snprintf(text, sizeof text,
+             ":3: ./a.wav stands in line 2 already\n:4: .//./a.wav stands in line 2 already\n"
+             ":5: ../%s/a.wav stands in line 2 already\n:6: %s/a.wav stands in line 2 already\n",
+             last, folder);
+    assert_string_equal(problems, text);
+    assert_int_equal(m.n, 3);
     manifest_free(&m);
 }
 
@@ -220,10 +259,11 @@ static void names_of_a_vocabulary(void **state)
 {
     static const char *const own[] = {"cat", "dog_bark", "music", "running_water"};
     static const char csv[] = "slug,name,group,audioset,datasets,heard\n"
+                              "airplane,Airplane,vehicle,,esc50:hum,no\n"
                               "cat,Cat,animal,,farm:lion,no\n"
                               "dog_bark,Dog,animal,,esc50:dog;odd:cat,no\n"
                               "music,Music,music,,instruments:cello;esc50:tap,no\n"
-                              "running_water,Water,household,,kitchen20:water-flowing;home:tap,no\n"
+                              "running_water,Water,household,,kitchen20:water-flowing;home:tap;farm:hum;farm:draught,no\n"
                               "wind,Wind,nature,,home:draught,no\n";
     FILE *f = fopen(path, "w");
     struct labelmap map;
@@ -246,6 +286,16 @@ static void names_of_a_vocabulary(void **state)
     assert_int_equal(labelmap_find(&map, "esc50", "tap"), 2);
     assert_int_equal(labelmap_find(&map, NULL, "tap"), -1);       /* which one? */
     assert_int_equal(labelmap_find(&map, "home", "draught"), -1); /* no wind in the model */
+    assert_int_equal(labelmap_find(&map, "farm", "draught"), 3);
+    /* several meanings are none, whether the first or the last of them is the one that the model lacks */
+    assert_int_equal(labelmap_find(&map, NULL, "hum"), -1);
+    assert_int_equal(labelmap_find(&map, NULL, "draught"), -1);
+    assert_int_equal(labelmap_find(&map, "farm", "hum"), 3);
+    const struct sound *meant[1];
+    assert_int_equal(labelmap_meanings(&map, "Hum", meant, 1), 2);
+    assert_string_equal(meant[0]->slug, "airplane");
+    assert_int_equal(labelmap_meanings(&map, "lion", meant, 1), 1);
+    assert_int_equal(labelmap_meanings(&map, "xylophone", meant, 1), 0);
     assert_int_equal(labelmap_find(&map, "esc50", "xylophone"), -1);
     labelmap_free(&map);
     vocabulary_free(v);
@@ -293,6 +343,8 @@ int main(void)
         cmocka_unit_test(columns_in_any_order),
         cmocka_unit_test(headers_that_are_none),
         cmocka_unit_test(bad_lines_are_told_and_left_out),
+        cmocka_unit_test(columns_without_names),
+        cmocka_unit_test(repeats_by_other_names),
         cmocka_unit_test(no_file),
         cmocka_unit_test(conditions),
         cmocka_unit_test(conditions_that_cannot_be),

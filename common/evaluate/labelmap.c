@@ -42,26 +42,35 @@ const char *labelmap_nearest(const struct labelmap *m, const char *name)
     return near.best;
 }
 
-/* The label for which some data set has that slug as its name; -1: none, or several. */
-static int find_in_all_sets(const struct labelmap *m, const char *slug)
+/* Does some data set call the sound by that slug? */
+static bool is_called(const struct sound *s, const char *slug)
 {
     char other[NAME_MAX_BYTES];
-    int found = -1;
 
-    for (size_t i = 0; i < vocabulary_count(m->vocabulary); i++) {
-        const struct sound *s = vocabulary_sound(m->vocabulary, i);
-        for (size_t k = 0; k < s->n_datasets; k++) {
-            const char *colon = strchr(s->datasets[k], ':');
-            make_slug(colon ? colon + 1 : s->datasets[k], other);
-            if (strcmp(other, slug) != 0)
-                continue;
-            int label = find_label(m, s->slug);
-            if (found >= 0 && label != found)
-                return -1;
-            found = label;
-        }
+    for (size_t k = 0; k < s->n_datasets; k++) {
+        const char *colon = strchr(s->datasets[k], ':');
+        make_slug(colon ? colon + 1 : s->datasets[k], other);
+        if (strcmp(other, slug) == 0)
+            return true;
     }
-    return found;
+    return false;
+}
+
+size_t labelmap_meanings(const struct labelmap *m, const char *name, const struct sound **out, size_t size)
+{
+    char slug[NAME_MAX_BYTES];
+    size_t n = 0;
+
+    make_slug(name, slug);
+    for (size_t i = 0; m->vocabulary && i < vocabulary_count(m->vocabulary); i++) {
+        const struct sound *s = vocabulary_sound(m->vocabulary, i);
+        if (!is_called(s, slug))
+            continue;
+        if (n < size)
+            out[n] = s;
+        n++;
+    }
+    return n;
 }
 
 int labelmap_find(const struct labelmap *m, const char *dataset, const char *name)
@@ -77,14 +86,16 @@ int labelmap_find(const struct labelmap *m, const char *dataset, const char *nam
         sound = vocabulary_dataset(m->vocabulary, dataset, name);
     if (sound)
         label = find_label(m, sound->slug);
+    const struct sound *meant = NULL;
+    size_t meanings = sound ? 0 : labelmap_meanings(m, name, &meant, 1); /* what other sets mean does not matter then */
     if (label < 0)
         label = find_label(m, name);
     make_slug(name, slug);
     if (label < 0)
         label = find_label(m, slug);
-    if (label < 0 && m->vocabulary)
-        label = find_in_all_sets(m, slug);
-    for (size_t i = 0; label < 0 && i < sizeof aliases / sizeof aliases[0]; i++)
+    if (label < 0 && meanings == 1)
+        label = find_label(m, meant->slug);
+    for (size_t i = 0; label < 0 && meanings < 2 && i < sizeof aliases / sizeof aliases[0]; i++)
         if (strcmp(aliases[i].name, slug) == 0)
             label = find_label(m, aliases[i].label);
     return label;

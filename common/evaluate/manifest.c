@@ -1,6 +1,7 @@
 #include "evaluate/manifest.h"
 
 #include "base/text.h"
+#include "evaluate/realname.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ static void list_columns(const struct manifest *m, char *text, size_t size)
 
     *text = 0;
     for (size_t i = 0; i < m->n_columns && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", m->columns[i]);
+        if (*m->columns[i])
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", m->columns[i]);
 }
 
 static int no_column(const struct manifest *m, const char *where, const char *name, const char *needed, struct err *err)
@@ -33,6 +35,16 @@ static int no_column(const struct manifest *m, const char *where, const char *na
         text_nearest_try(&near, m->columns[i]);
     return err_set(err, "%s: no column %.60s; there %s %s%s%s%s%s", where, name, m->n_columns == 1 ? "is" : "are", list,
                    near.best ? " (did you mean " : "", near.best ? near.best : "", near.best ? "?)" : "", needed);
+}
+
+/* Without empty ones behind the first `least`: spreadsheets leave such commas. */
+static size_t used_fields(const struct csv *c, size_t least)
+{
+    size_t n = c->n;
+
+    while (n > least && !*c->field[n - 1])
+        n--;
+    return n;
 }
 
 static char **copy_fields(const struct csv *c)
@@ -58,10 +70,10 @@ static int read_header(struct manifest *m, int *path, int *label, struct err *er
     m->columns = copy_fields(&m->csv);
     if (!m->columns)
         return err_set(err, "%s: no memory", m->path);
-    m->n_columns = m->csv.n;
+    m->n_columns = used_fields(&m->csv, 0);
     snprintf(where, sizeof where, "%.250s:%u", m->path, m->csv.line);
     for (size_t i = 0; i < m->n_columns; i++)
-        if (find_column(m, m->columns[i]) != (int)i)
+        if (*m->columns[i] && find_column(m, m->columns[i]) != (int)i)
             return err_set(err, "%s: the column %.60s is there twice", where, m->columns[i]);
     *path = find_column(m, "path");
     if (*path < 0)
@@ -98,7 +110,7 @@ static int add_clip(struct manifest *m, size_t *room, int path, int label, manif
     const struct csv *c = &m->csv;
     char text[128];
 
-    if (c->n != m->n_columns) {
+    if (used_fields(c, m->n_columns) != m->n_columns) {
         snprintf(text, sizeof text, "%zu field%s where the header has %zu", c->n, c->n == 1 ? "" : "s", m->n_columns);
         tell(m, c->line, text, problem, ctx);
         return 0;
@@ -135,12 +147,18 @@ static void free_clip(struct clip *c)
     free(c->field);
 }
 
-static int by_name_and_line(const void *a, const void *b)
-{
-    const struct clip *x = *(struct clip *const *)a, *y = *(struct clip *const *)b;
-    int order = strcmp(x->path, y->path);
+/* A clip by the one name that its file has. */
+struct place {
+    struct clip *clip;
+    char *key;
+};
 
-    return order ? order : (x->line > y->line) - (x->line < y->line);
+static int by_key_and_line(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+
+    return order ? order : (x->clip->line > y->clip->line) - (x->clip->line < y->clip->line);
 }
 
 /* Throws out the clips that are marked by a NULL name. */
@@ -164,28 +182,45 @@ void manifest_drop(struct manifest *m, const bool *drop)
     compact(m);
 }
 
+/* -1: no memory. */
+static int find_places(const struct manifest *m, struct place *places)
+{
+    struct realname names = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < m->n && rc == 0; i++) {
+        places[i] = (struct place){&m->clips[i], realname_of(&names, m->clips[i].path)};
+        rc = places[i].key ? 0 : -1;
+    }
+    realname_free(&names);
+    return rc;
+}
+
 static int drop_repeats(struct manifest *m, manifest_problem *problem, void *ctx, struct err *err)
 {
-    struct clip **sorted = calloc(m->n + 1, sizeof *sorted);
+    struct place *places = calloc(m->n + 1, sizeof *places);
     char text[600];
+    int rc = places ? find_places(m, places) : -1;
 
-    if (!sorted)
-        return err_set(err, "%s: no memory", m->path);
-    for (size_t i = 0; i < m->n; i++)
-        sorted[i] = &m->clips[i];
-    qsort(sorted, m->n, sizeof *sorted, by_name_and_line);
-    for (size_t i = 1, first = 0; i < m->n; i++) {
-        if (strcmp(sorted[first]->path, sorted[i]->path) != 0) {
+    if (rc < 0)
+        err_set(err, "%s: no memory", m->path);
+    else
+        qsort(places, m->n, sizeof *places, by_key_and_line);
+    for (size_t i = 1, first = 0; rc == 0 && i < m->n; i++) {
+        if (strcmp(places[first].key, places[i].key) != 0) {
             first = i;
             continue;
         }
-        snprintf(text, sizeof text, "%.400s stands in line %u already", sorted[i]->name, sorted[first]->line);
-        tell(m, sorted[i]->line, text, problem, ctx);
-        sorted[i]->name = NULL;
+        snprintf(text, sizeof text, "%.400s stands in line %u already", places[i].clip->name, places[first].clip->line);
+        tell(m, places[i].clip->line, text, problem, ctx);
+        places[i].clip->name = NULL;
     }
-    free(sorted);
-    compact(m);
-    return 0;
+    for (size_t i = 0; places && i < m->n; i++)
+        free(places[i].key);
+    free(places);
+    if (rc == 0)
+        compact(m);
+    return rc;
 }
 
 int manifest_read(struct manifest *m, const char *path, manifest_problem *problem, void *ctx, struct err *err)

@@ -31,8 +31,8 @@ struct manifest {
 /* One line of text, "MANIFEST:LINE: what is wrong". */
 typedef void manifest_problem(void *ctx, const char *text);
 
-/* A line with another number of fields than the header, without path or label, or with the path of an earlier line is told to
- * `problem`, counted and left out. -1: no file, no CSV, no header with path and label, a column twice, or no line behind it. */
+/* Empty fields behind the last column that has a name are not counted. A line with another number of fields than the header, without
+ * path or label, or with the file of an earlier line (also by another path, ./x for x) is told to `problem`, counted and left out. -1: no file, no CSV, no header with path and label, a column twice, or no line behind it. */
 int manifest_read(struct manifest *m, const char *path, manifest_problem *problem, void *ctx, struct err *err);
 void manifest_free(struct manifest *m);
 
