@@ -6,12 +6,9 @@
 #include "daemon/evaluate_stream.h"
 #include "daemon/pipeline.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { JOBS_MAX = 256, PATH_SIZE = 4096, BUDGET_MAX = 3600 };
 #define LOWEST_THRESHOLD 0.05 /* that --choose-thresholds gives: few streams say what lower ones would do in a year */
@@ -215,17 +212,6 @@ static int read_arguments(struct request *r, int argc, char **argv)
     return check_arguments(r, streams);
 }
 
-/* The folder of --out: made where its parent is there. */
-static int make_folder(const char *path)
-{
-    struct stat st;
-
-    if (mkdir(path, 0777) == 0 ||
-        (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(path, W_OK) == 0))
-        return EXIT_GOOD;
-    return cmd_fail(EXIT_USAGE, EVALUATE, "--out %s: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
-}
-
 /* What the two parts share. */
 static int prepare(struct request *r, const struct config *c)
 {
@@ -239,7 +225,7 @@ static int prepare(struct request *r, const struct config *c)
     if (model_find(r->model ? r->model : c->model.file, r->model_path, sizeof r->model_path, &err) < 0)
         return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
     e->model = r->model_path;
-    return e->out ? make_folder(e->out) : EXIT_GOOD;
+    return EXIT_GOOD;
 }
 
 static int run_streams(struct request *r)
@@ -343,6 +329,9 @@ const struct command cmd_evaluate = {
         "hour that are no hit; delay, from the onset until it was known, median and 90 % in s; start, what was told\n"
         "minus the onset, median in s.\n"
         "\n"
-        "What cannot be evaluated is named on stderr and the rest goes on; the exit code is 1 then.\n",
+        "What cannot be evaluated is named on stderr and the rest goes on; the exit code is 1 then. It is 2, before\n"
+        "anything is evaluated, where flags, configuration, model, --map or labels.csv are wrong, or an output cannot "
+        "be\n"
+        "written, is another one or a file that is read.\n",
     .run = run,
 };

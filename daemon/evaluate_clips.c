@@ -195,7 +195,7 @@ static int resolve_labels(struct clips *c)
     struct err err;
 
     if (load_vocabulary(&c->vocabulary) < 0)
-        return EXIT_FAILED;
+        return EXIT_USAGE;
     if (labelmap_init(&c->map, model->labels, model->n_labels, c->vocabulary, c->what->map, &err) < 0)
         return cmd_fail(EXIT_USAGE, EVALUATE, "--map %s", err.text);
     bool *unknown = calloc(c->manifest.n, sizeof *unknown);
@@ -313,7 +313,7 @@ int evaluate_clips_run(const struct evaluate *e, const struct evaluate_clips *wh
     if (code == EXIT_GOOD)
         code = resolve_labels(&c);
     if (code == EXIT_GOOD)
-        code = evaluate_files_open(&files, e, what);
+        code = evaluate_files_open(&files, e, what, &c.manifest);
     if (code == EXIT_GOOD)
         code = hear(&c);
     if (code == EXIT_GOOD)

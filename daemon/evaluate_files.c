@@ -5,17 +5,34 @@
 
 #include <string.h>
 
-int evaluate_files_open(struct evaluate_files *f, const struct evaluate *e, const struct evaluate_clips *what)
-{
-    int code = evaluate_open(e, &f->scores, what->scores, "scores.csv");
+struct inputs {
+    const char *map;
+    const struct manifest *manifest;
+};
 
-    if (code == EXIT_GOOD)
-        code = evaluate_open(e, &f->confusion, what->confusion, "confusion.csv");
-    if (code == EXIT_GOOD)
-        code = evaluate_open(e, &f->picture, e->picture, "confusion.svg");
-    if (code == EXIT_GOOD)
-        code = evaluate_open(e, &f->reliability, what->reliability, "reliability.svg");
-    return code;
+static const char *input(const void *ctx, size_t i)
+{
+    const struct inputs *in = ctx;
+
+    if (i == 0)
+        return in->manifest->path;
+    if (in->map && i-- == 1)
+        return in->map;
+    return i <= in->manifest->n ? in->manifest->clips[i - 1].path : NULL;
+}
+
+int evaluate_files_open(struct evaluate_files *f, const struct evaluate *e, const struct evaluate_clips *what,
+                        const struct manifest *m)
+{
+    struct inputs in = {what->map, m};
+
+    *f = (struct evaluate_files){
+        .output = {[FILE_SCORES] = {.given = what->scores, .name = "scores.csv"},
+                   [FILE_CONFUSION] = {.given = what->confusion, .name = "confusion.csv"},
+                   [FILE_PICTURE] = {.given = e->picture, .name = "confusion.svg"},
+                   [FILE_RELIABILITY] = {.given = what->reliability, .name = "reliability.svg"}}};
+    f->all = (struct evaluate_outputs){.output = f->output, .n = N_FILES};
+    return evaluate_outputs_open(&f->all, e, input, &in);
 }
 
 static void write_scores(FILE *out, const struct clipset *s, const struct clip *clips)
@@ -38,29 +55,21 @@ int evaluate_files_write(struct evaluate_files *f, const struct clips_result *r,
     const struct share *accuracy = &r->report->all.top1;
     const char *slash = strrchr(r->manifest, '/');
     char title[256];
-    int rc = 0;
 
     snprintf(title, sizeof title, "%s, %.80s: %.1f %% of %zu clips are right", r->model->name,
              slash ? slash + 1 : r->manifest, 100 * accuracy->value, accuracy->n);
-    if (f->scores.f)
-        write_scores(f->scores.f, r->report->set, clips);
-    if (f->confusion.f)
-        confusion_write(f->confusion.f, &r->report->confusion);
-    if (f->picture.f)
-        picture_confusion(f->picture.f, &r->report->confusion, title);
-    if (f->reliability.f)
-        picture_reliability(f->reliability.f, &r->report->reliability, title);
-    rc |= evaluate_finish(&f->scores);
-    rc |= evaluate_finish(&f->confusion);
-    rc |= evaluate_finish(&f->picture);
-    rc |= evaluate_finish(&f->reliability);
-    return rc;
+    if (f->output[FILE_SCORES].file.f)
+        write_scores(f->output[FILE_SCORES].file.f, r->report->set, clips);
+    if (f->output[FILE_CONFUSION].file.f)
+        confusion_write(f->output[FILE_CONFUSION].file.f, &r->report->confusion);
+    if (f->output[FILE_PICTURE].file.f)
+        picture_confusion(f->output[FILE_PICTURE].file.f, &r->report->confusion, title);
+    if (f->output[FILE_RELIABILITY].file.f)
+        picture_reliability(f->output[FILE_RELIABILITY].file.f, &r->report->reliability, title);
+    return evaluate_outputs_finish(&f->all);
 }
 
 void evaluate_files_abandon(struct evaluate_files *f)
 {
-    outfile_abandon(&f->scores);
-    outfile_abandon(&f->confusion);
-    outfile_abandon(&f->picture);
-    outfile_abandon(&f->reliability);
+    evaluate_outputs_abandon(&f->all);
 }

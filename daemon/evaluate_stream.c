@@ -76,6 +76,23 @@ static void drop_silence(const struct streams_result *r, struct stream_file *f)
     f->ref.n = kept;
 }
 
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Another stream of that name with the same annotations: what they say of the name alone could be either's. */
+static const char *find_twin(const struct stream_set *s, const struct stream_file *f)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->files[i].annotations, f->annotations) == 0 && strcmp(s->files[i].sound, f->sound) != 0 &&
+            strcmp(last_part(s->files[i].sound), last_part(f->sound)) == 0)
+            return s->files[i].sound;
+    return NULL;
+}
+
 /* Wrong annotations take their stream out; the rest goes on. */
 static void read_annotations(struct evaluation *v, struct annotation_params *p)
 {
@@ -84,6 +101,7 @@ static void read_annotations(struct evaluation *v, struct annotation_params *p)
     for (size_t i = 0; i < v->set.n; i++) {
         struct stream_file *f = &v->set.files[i];
         p->sound = f->sound;
+        p->twin = find_twin(&v->set, f);
         f->failed = annotations_read(f->annotations, p, &f->ref, tell, NULL) < 0;
         if (f->failed)
             continue;
@@ -133,7 +151,7 @@ static int hear(struct evaluation *v)
             stream_complain(v->set.files[i].complaint);
     r->files = v->set.files;
     r->n_files = sort_out(v);
-    r->n_failed = v->set.n - r->n_files;
+    r->n_failed = v->set.n - r->n_files + v->set.n_bad;
     r->elapsed_s = clock_s(CLOCK_MONOTONIC) - begun_s;
     return r->n_files ? EXIT_GOOD : cmd_fail(EXIT_FAILED, EVALUATE, "no stream could be evaluated");
 }
@@ -216,7 +234,7 @@ int evaluate_stream_run(const struct evaluate *e, const struct evaluate_streams 
     if (code == EXIT_GOOD)
         code = stream_groups_read(r, what);
     if (code == EXIT_GOOD)
-        code = evaluate_stream_files_open(&v.files, e, what);
+        code = evaluate_stream_files_open(&v.files, e, what, v.set.files, v.set.n);
     if (code == EXIT_GOOD && (stream_figures_new(&r->all, r->n_labels) < 0 || sweep_new(&r->sweep, r->n_labels) < 0))
         code = no_memory();
     if (code == EXIT_GOOD)

@@ -4,39 +4,54 @@
 
 #include <math.h>
 
-int evaluate_stream_files_open(struct evaluate_stream_files *f, const struct evaluate *e,
-                               const struct evaluate_streams *what)
-{
-    int code = evaluate_open(e, &f->sweep, what->sweep, "sweep.csv");
+struct inputs {
+    const char *list;
+    const struct stream_file *files; /* [n] */
+    size_t n;
+};
 
-    if (code == EXIT_GOOD)
-        code = evaluate_open(e, &f->picture, e->picture, "recall.svg");
-    if (code == EXIT_GOOD && (!isnan(what->budget) || what->n_group_budgets))
-        code = evaluate_open(e, &f->thresholds, what->thresholds, "thresholds.txt");
-    return code;
+static const char *input(const void *ctx, size_t i)
+{
+    const struct inputs *in = ctx;
+
+    if (in->list && i-- == 0)
+        return in->list;
+    if (i >= 2 * in->n)
+        return NULL;
+    return i % 2 ? in->files[i / 2].annotations : in->files[i / 2].sound;
+}
+
+int evaluate_stream_files_open(struct evaluate_stream_files *f, const struct evaluate *e,
+                               const struct evaluate_streams *what, const struct stream_file *files, size_t n)
+{
+    struct inputs in = {what->list, files, n};
+    bool choice = !isnan(what->budget) || what->n_group_budgets;
+
+    *f = (struct evaluate_stream_files){
+        .output = {[STREAM_FILE_SWEEP] = {.given = what->sweep, .name = "sweep.csv"},
+                   [STREAM_FILE_PICTURE] = {.given = e->picture, .name = "recall.svg"},
+                   [STREAM_FILE_THRESHOLDS] = {.given = what->thresholds, .name = choice ? "thresholds.txt" : NULL}}};
+    f->all = (struct evaluate_outputs){.output = f->output, .n = N_STREAM_FILES};
+    return evaluate_outputs_open(&f->all, e, input, &in);
 }
 
 int evaluate_stream_files_write(struct evaluate_stream_files *f, const struct streams_result *r)
 {
-    int rc = 0;
+    FILE *sweep = f->output[STREAM_FILE_SWEEP].file.f, *picture = f->output[STREAM_FILE_PICTURE].file.f;
+    FILE *thresholds = f->output[STREAM_FILE_THRESHOLDS].file.f;
 
-    if (f->sweep.f)
-        evaluate_stream_sweep(f->sweep.f, r);
-    if (f->picture.f)
-        evaluate_stream_picture(f->picture.f, r);
-    if (f->thresholds.f)
-        evaluate_stream_thresholds(f->thresholds.f, r);
-    rc |= evaluate_finish(&f->sweep);
-    rc |= evaluate_finish(&f->picture);
-    rc |= evaluate_finish(&f->thresholds);
-    return rc;
+    if (sweep)
+        evaluate_stream_sweep(sweep, r);
+    if (picture)
+        evaluate_stream_picture(picture, r);
+    if (thresholds)
+        evaluate_stream_thresholds(thresholds, r);
+    return evaluate_outputs_finish(&f->all);
 }
 
 void evaluate_stream_files_abandon(struct evaluate_stream_files *f)
 {
-    outfile_abandon(&f->sweep);
-    outfile_abandon(&f->picture);
-    outfile_abandon(&f->thresholds);
+    evaluate_outputs_abandon(&f->all);
 }
 
 static void write_point(FILE *out, const struct streams_result *r, const char *kind, const char *name, size_t k,

@@ -65,13 +65,22 @@ static int column(const struct csv *c, const char *name)
     return -1;
 }
 
+/* A row that cannot be used is named and left out. */
 static int read_row(struct stream_set *s, const struct csv *c, int audio, int annotations)
 {
+    struct err err;
     const char *a = (size_t)audio < c->n ? c->field[audio] : "";
     const char *b = (size_t)annotations < c->n ? c->field[annotations] : "";
 
-    if (!*a || !*b)
-        return cmd_fail(EXIT_FAILED, EVALUATE, "%s:%u: audio and annotations are needed, two files", c->path, c->line);
+    if (!*a || !*b) {
+        err_set(&err, "%s:%u: audio and annotations are needed, two files; %s is missing", c->path, c->line,
+                *a   ? "annotations"
+                : *b ? "audio"
+                     : "either");
+        stream_complain(err.text);
+        s->n_bad++;
+        return EXIT_GOOD;
+    }
     return add_stream(s, beside(c->path, a), beside(c->path, b));
 }
 
@@ -92,9 +101,10 @@ static int read_list(struct stream_set *s, const char *path)
         code = read_row(s, &c, audio, annotations);
     csv_close(&c);
     if (more < 0)
-        return cmd_fail(EXIT_USAGE, EVALUATE, "--streams %s", err.text);
+        return cmd_fail(EXIT_FAILED, EVALUATE, "--streams %s", err.text);
     if (code == EXIT_GOOD && s->n == 0)
-        return cmd_fail(EXIT_USAGE, EVALUATE, "--streams %s: no stream in it", path);
+        return cmd_fail(EXIT_FAILED, EVALUATE, "--streams %s: no stream in it%s", path,
+                        s->n_bad ? " that can be used" : "");
     return code;
 }
 

@@ -9,6 +9,7 @@
 struct stream_set {
     struct stream_file *files; /* [n] with sound and annotations alone */
     size_t n, room;
+    size_t n_bad; /* rows of the list that were left out, and named */
 };
 int stream_set_read(struct stream_set *s, const struct evaluate_streams *what); /* exit code */
 void stream_set_free(struct stream_set *s);

@@ -119,6 +119,7 @@ static void tabs_without_a_header(void **state)
 static void file_names_choose_the_rows(void **state)
 {
     (void)state;
+    params.sound = "/somewhere/audio/a.wav";
     assert_int_equal(read_text("audio/a.wav\t0.5\t1.5\train\naudio/b.wav\t0\t1\tnonsense\n"), 0);
     assert_int_equal(list.n, 1);
     expect(0, RAIN, 0.5, 1.5);
@@ -128,6 +129,50 @@ static void file_names_choose_the_rows(void **state)
     assert_int_equal(read_text("filename\tonset\toffset\tevent_label\na.wav\t1\t2\train\na.wav\t\t\t\n"), 0);
     assert_int_equal(list.n, 1);
     assert_int_equal(n_wrong + n_notices, 0);
+}
+
+/* Equal names in other folders are other files. */
+static void folders_choose_the_rows(void **state)
+{
+    char text[200], *name = realpath(path, NULL);
+    (void)state;
+
+    assert_non_null(name);
+    params.sound = "/somewhere/night/a.wav";
+    assert_int_equal(read_text("day/a.wav,1,2,rain\nnight/a.wav,3,4,rain\nght/a.wav,5,6,rain\na.wav,7,8,rain\n"
+                               "./night/a.wav,9,10,rain\n/somewhere/night/a.wav,11,12,rain\n"),
+                     0);
+    assert_int_equal(list.n, 4);
+    expect(0, RAIN, 3, 4);
+    expect(1, RAIN, 7, 8);
+    expect(3, RAIN, 11, 12);
+    /* from the list's folder on */
+    params.sound = name;
+    snprintf(text, sizeof text, "../tmp/%s,1,2,rain\n../usr/%s,3,4,rain\n", strrchr(name, '/') + 1,
+             strrchr(name, '/') + 1);
+    assert_int_equal(read_text(text), 0);
+    assert_int_equal(list.n, 1);
+    free(name);
+}
+
+static void lists_without_the_stream(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("filename,onset,offset,label\nb.wav,1,2,rain\n"), -1);
+    assert_int_equal(n_wrong, 1);
+    assert_non_null(strstr(told, ": no line is for /somewhere/a.wav; its name with empty fields says that"));
+    assert_int_equal(read_text("filename,onset,offset,label\nelsewhere/a.wav,1,2,rain\n"), -1);
+    assert_non_null(
+        strstr(told, ": no line is for /somewhere/a.wav; there is one for elsewhere/a.wav, which is another"));
+    assert_int_equal(read_text("filename,onset,offset,label\n"), -1);
+    /* two streams of that name read this list */
+    params.twin = "/elsewhere/a.wav";
+    assert_int_equal(read_text("filename,onset,offset,label\na.wav,1,2,rain\na.wav,3,4,rain\n"), -1);
+    assert_int_equal(n_wrong, 1);
+    assert_non_null(strstr(told, ":2: a.wav may be /somewhere/a.wav or /elsewhere/a.wav; its folder is needed"));
+    assert_int_equal(read_text("filename,onset,offset,label\nsomewhere/a.wav,1,2,rain\nelsewhere/a.wav,3,4,dog\n"), 0);
+    assert_int_equal(list.n, 1);
+    expect(0, RAIN, 1, 2);
 }
 
 static void no_events(void **state)
@@ -248,6 +293,8 @@ int main(void)
         TEST(columns_by_their_other_names),
         TEST(tabs_without_a_header),
         TEST(file_names_choose_the_rows),
+        TEST(folders_choose_the_rows),
+        TEST(lists_without_the_stream),
         TEST(no_events),
         TEST(out_of_order_is_put_in_order_and_said),
         TEST(each_wrong_line_is_told),

@@ -154,9 +154,10 @@ static void repeats_by_other_names(void **state)
     char text[400];
     (void)state;
 
-    snprintf(text, sizeof text,
-             "path,label\na.wav,dog\n./a.wav,cat\n.//./a.wav,cat\n../%s/a.wav,dog\n%s/a.wav,dog\nno/a.wav,dog\nb.wav,dog\n",
-             last, folder);
+    snprintf(
+        text, sizeof text,
+        "path,label\na.wav,dog\n./a.wav,cat\n.//./a.wav,cat\n../%s/a.wav,dog\n%s/a.wav,dog\nno/a.wav,dog\nb.wav,dog\n",
+        last, folder);
     assert_int_equal(read_text(&m, text, &err), 0);
     snprintf(text, sizeof text,
              ":3: ./a.wav stands in line 2 already\n:4: .//./a.wav stands in line 2 already\n"
@@ -258,13 +259,14 @@ static void names_of_data_sets(void **state)
 static void names_of_a_vocabulary(void **state)
 {
     static const char *const own[] = {"cat", "dog_bark", "music", "running_water"};
-    static const char csv[] = "slug,name,group,audioset,datasets,heard\n"
-                              "airplane,Airplane,vehicle,,esc50:hum,no\n"
-                              "cat,Cat,animal,,farm:lion,no\n"
-                              "dog_bark,Dog,animal,,esc50:dog;odd:cat,no\n"
-                              "music,Music,music,,instruments:cello;esc50:tap,no\n"
-                              "running_water,Water,household,,kitchen20:water-flowing;home:tap;farm:hum;farm:draught,no\n"
-                              "wind,Wind,nature,,home:draught,no\n";
+    static const char csv[] =
+        "slug,name,group,audioset,datasets,heard\n"
+        "airplane,Airplane,vehicle,,esc50:hum,no\n"
+        "cat,Cat,animal,,farm:lion,no\n"
+        "dog_bark,Dog,animal,,esc50:dog;odd:cat,no\n"
+        "music,Music,music,,instruments:cello;esc50:tap,no\n"
+        "running_water,Water,household,,kitchen20:water-flowing;home:tap;farm:hum;farm:draught,no\n"
+        "wind,Wind,nature,,home:draught,no\n";
     FILE *f = fopen(path, "w");
     struct labelmap map;
     struct err err;

@@ -76,6 +76,24 @@ static void places_that_are_none(void **state)
     assert_string_equal(err.text, "/tmp: Is a directory");
 }
 
+/* A name that the system gives to an open file stays. */
+static void file_behind_a_descriptor(void **state)
+{
+    struct outfile o;
+    struct err err;
+    char name[32];
+    FILE *f = fopen(path, "w");
+    (void)state;
+
+    assert_non_null(f);
+    snprintf(name, sizeof name, "/dev/fd/%d", fileno(f));
+    assert_int_equal(outfile_open(&o, name, &err), 0);
+    fputs("direct", o.f);
+    assert_int_equal(outfile_finish(&o, &err), 0);
+    fclose(f);
+    assert_string_equal(content(), "direct");
+}
+
 static void full_disk(void **state)
 {
     struct outfile o;
@@ -96,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_or_not_at_all),
         cmocka_unit_test(places_that_are_none),
+        cmocka_unit_test(file_behind_a_descriptor),
         cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -17,7 +17,9 @@ static void forget(struct outfile *o)
 int outfile_open(struct outfile *o, const char *path, struct err *err)
 {
     struct stat st;
-    bool direct = stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    /* behind /dev/stdout there may be a regular file: its link there must stay what it is */
+    bool direct = (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) ||
+                  strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
 
     *o = (struct outfile){.path = strdup(path)};
     if (!o->path || (!direct && asprintf(&o->part, "%s.part", path) < 0)) {

@@ -1,5 +1,5 @@
 /* A file that is there whole or not at all: it is written as PATH.part and gets its name when it is finished. What is no regular
- * file (/dev/stdout) is written directly. */
+ * file, and what lies under /dev or /proc (/dev/stdout), is written directly. */
 #ifndef EARSHOT_OUTFILE_H
 #define EARSHOT_OUTFILE_H
 

@@ -2,10 +2,12 @@
 
 #include "base/csv.h"
 #include "base/text.h"
+#include "evaluate/realname.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,10 +20,13 @@ struct reader {
     void *ctx;
     struct timed_list *out;
     int onset, offset, label, snr, file; /* columns */
-    bool wrong, no_memory;
+    bool wrong, no_memory, ambiguous;
     unsigned unsorted_line; /* first one that begins before the one above it, 0: none */
     double last_onset;
-    size_t others; /* rows for other files */
+    char *real;            /* the stream's one name */
+    struct realname names; /* for those of the rows */
+    size_t own, others;    /* rows for this stream, for other files */
+    char elsewhere[64];    /* the first of those that has the stream's name in another folder */
 };
 
 /* "PATH:LINE: text"; line 0: "PATH: text" */
@@ -107,6 +112,51 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Does a row for the file `name` speak of this stream? It does by the same path, from the list's folder on, or where the stream's path
+ * ends with it: a list knows nothing of the folders above a data set's. */
+static bool is_own(struct reader *r, const char *name)
+{
+    const char *slash = strrchr(r->path, '/');
+    char *joined = NULL, *real = NULL;
+
+    while (strncmp(name, "./", 2) == 0)
+        name += 2;
+    size_t n = strlen(name), whole = strlen(r->real);
+    if (n && n < whole && r->real[whole - n - 1] == '/' && strcmp(r->real + whole - n, name) == 0)
+        return true;
+    if (strcmp(last_part(name), last_part(r->real)) != 0)
+        return false;
+    if (name[0] == '/' || !slash)
+        real = realname_of(&r->names, name);
+    else if (asprintf(&joined, "%.*s/%s", (int)(slash - r->path), r->path, name) >= 0)
+        real = realname_of(&r->names, joined);
+    bool same = real && strcmp(real, r->real) == 0;
+    r->no_memory |= !real;
+    if (!same && !*r->elsewhere)
+        snprintf(r->elsewhere, sizeof r->elsewhere, "%s", name);
+    free(joined);
+    free(real);
+    return same;
+}
+
+/* Is the row's event for this stream? Counts, and tells a name that may be another stream's. */
+static bool take_file(struct reader *r, const struct csv *c)
+{
+    const char *name = field(c, r->file);
+
+    if (!is_own(r, name)) {
+        r->others++;
+        return false;
+    }
+    r->own++;
+    if (r->p->twin && !strchr(name, '/') && !r->ambiguous) {
+        r->ambiguous = true;
+        tell(r, true, c->line, "%.*s may be %.150s or %.150s; its folder is needed", FIELD_SHOWN, name, r->p->sound,
+             r->p->twin);
+    }
+    return true;
+}
+
 static bool read_time(struct reader *r, const struct csv *c, int column, const char *name, double *out)
 {
     const char *text = field(c, column), *end;
@@ -159,10 +209,8 @@ static void read_event(struct reader *r, const struct csv *c)
     struct timed e = {.line = c->line};
 
     if (r->file != NO_COLUMN) {
-        if (strcmp(last_part(field(c, r->file)), last_part(r->p->sound)) != 0) {
-            r->others++;
+        if (!take_file(r, c))
             return;
-        }
         /* DESED says so of a file without events */
         if (!*field(c, r->onset) && !*field(c, r->offset) && !*field(c, r->label))
             return;
@@ -207,6 +255,12 @@ static void conclude(struct reader *r)
     settle_overlaps(r);
     if (r->unsorted_line)
         tell(r, false, r->unsorted_line, "begins before the event above it; the events were put in order");
+    if (r->file != NO_COLUMN && r->own == 0) {
+        tell(r, true, 0, "no line is for %.200s; %s%s%s", r->p->sound, *r->elsewhere ? "there is one for " : "",
+             *r->elsewhere ? r->elsewhere : "its name with empty fields says that there are no events",
+             *r->elsewhere ? ", which is another file" : "");
+        return;
+    }
     if (r->others)
         tell(r, false, 0, "%zu lines are for other files than %s and were passed over", r->others,
              last_part(r->p->sound));
@@ -217,9 +271,15 @@ static void conclude(struct reader *r)
 int annotations_read(const char *path, const struct annotation_params *p, struct timed_list *out, annotation_tell *say,
                      void *ctx)
 {
-    struct reader r = {.path = path, .p = p, .tell = say, .ctx = ctx, .out = out};
+    struct reader r = {.path = path, .p = p, .tell = say, .ctx = ctx, .out = out, .snr = NO_COLUMN, .file = NO_COLUMN};
     struct csv c;
     struct err err;
+    r.real = realname_of(&r.names, p->sound);
+    if (!r.real) {
+        tell(&r, true, 0, "no memory for its events");
+        realname_free(&r.names);
+        return -1;
+    }
     int more = csv_open(&c, path, &err) < 0 ? -1 : 1;
     bool first = true, usable = true;
 
@@ -239,6 +299,8 @@ int annotations_read(const char *path, const struct annotation_params *p, struct
     if (r.no_memory)
         tell(&r, true, 0, "no memory for its events");
     csv_close(&c);
+    realname_free(&r.names);
+    free(r.real);
     return r.wrong ? -1 : 0;
 }
 

@@ -126,6 +126,7 @@ fails "a map to a label that is not there" 2 "badmap.csv:2: the model has no lab
 printf 'path,label,dataset\nsounds/siren.flac,door_bell,\nsounds/rain.flac,water-flowing,kitchen20\n' >known.csv
 EARSHOT_MODELS=$W/models
 mkdir models && cp "$root"/models/us8k-mfcc40.onnx "$root"/models/labels.csv models/
+cp models/us8k-mfcc40.onnx m.onnx
 fails "a sound of labels.csv that the model does not know" 1 "known.csv:2: the model has no label door_bell (1 clip); it is a sound of labels.csv" --clips known.csv --model us8k-mfcc40
 check "by the name that a data set has for it" grep -qF "known.csv:3: the model has no label water-flowing (1 clip), and no running_water either, as labels.csv calls it" err.txt
 sed -e 's/us8k:siren/us8k:siren;x:hum/' -e 's/us8k:jackhammer/us8k:jackhammer;y:hum/' "$root"/models/labels.csv >models/labels.csv
@@ -134,6 +135,9 @@ fails "a name that two data sets have for two sounds" 1 "hum.csv:2: the model ha
 printf 'path,label,dataset\nsounds/siren.flac,hum,x\n' >hum.csv
 run --clips hum.csv --model us8k-mfcc40 --json
 check "  where it says which one" py "$rc == 0 and [c['label'] for c in r['classes'] if c['clips']] == ['siren']"
+echo "slug" >models/labels.csv
+fails "a labels.csv that is wrong" 2 "labels.csv:1:" --clips hum.csv --model us8k-mfcc40
+fails "  for streams as well" 2 "labels.csv:1:" --stream sounds/siren.flac hum.csv --model us8k-mfcc40
 EARSHOT_MODELS=$root/models
 printf 'path,label\nsounds/siren.flac,xylophone\n' >none.csv
 fails "no label known at all" 1 "none.csv: earshot-s has the label of no clip" --clips none.csv --skip-unknown
@@ -198,6 +202,25 @@ fails "a model that is not there" 2 "xyz" --clips all.csv --model xyz
 fails "a folder that cannot be made" 2 "--out gone/files: No such file or directory" --clips all.csv --out gone/files
 fails "--out that is a file" 2 "--out all.csv: Not a directory" --clips all.csv --out all.csv
 fails "a file that cannot be written" 2 "gone/x.csv: No such file or directory" --clips all.csv --scores gone/x.csv
+echo "--- files to write"
+fails "two outputs in one file" 2 "x.csv is to be written twice, also as ./x.csv" --clips all.csv --confusion ./x.csv --scores x.csv
+fails "one of them by --out" 2 "new/scores.csv is to be written twice" --clips all.csv --out new --confusion new/../new/scores.csv
+check "  nothing of the folder is left" test ! -e new -a ! -e x.csv.part
+run --clips wrong.csv --json --scores /dev/null --confusion /dev/null
+check "/dev/null takes several" test "$rc" = 0
+cp all.csv keep.csv; ln all.csv link.csv
+fails "the manifest" 2 "all.csv is not written: all.csv is read, and would be lost" --clips all.csv --scores all.csv
+fails "  by another name" 2 "link.csv is not written: all.csv is read" --clips all.csv --scores link.csv
+fails "a clip of it" 2 "rain.flac is not written: sounds/rain.flac is read" --clips all.csv --scores "$W/sounds/rain.flac"
+fails "the map" 2 "map.csv is not written: map.csv is read" --clips names.csv --map map.csv --confusion map.csv
+fails "the model" 2 "m.onnx is not written: m.onnx is read" --clips all.csv --model ./m.onnx --skip-unknown --picture m.onnx
+mv link.csv x.part
+fails "what would be overwritten on the way" 2 "x is not written: all.csv is read" --clips all.csv --scores x
+check "  all are as they were" bash -c "cmp all.csv keep.csv && cmp sounds/rain.flac '$root/tests/data/rain.flac' && cmp m.onnx '$root/models/us8k-mfcc40.onnx'"
+fails "a manifest that is not there leaves no folder" 1 "gone.csv: No such" --clips nothere/gone.csv --out new
+check "  " test ! -e new
+fails "nor do clips that are not there" 1 "no clip could be read" --clips gone.csv --out new
+check "  " test ! -e new
 fails "a full disk" 1 "/dev/full: No space left on device" --clips all.csv --scores /dev/full
 run --help; check "--help" bash -c "[ $rc = 0 ] && head -1 out.txt | grep -q '^usage: earshot evaluate'"
 

@@ -92,6 +92,17 @@ run $DOG --json --stream bursts.wav none.csv
 check "nothing annotated: all false, said" bash -c "grep -q 'none.csv: no events' err.txt && [ $rc = 0 ]"
 check "  five false alarms, no recall" py "r['all']['false_alarms'] == 5 and r['all']['recall'] is None and r['metrics']['onset']['micro']['f1'] == 0"
 
+echo "--- a list of events for several files"
+{ echo filename,onset,offset,label; echo sub/bursts.wav,3,4,dog_bark; echo bursts44.wav,10,11,dog_bark; } >files.csv
+run $DOG --json --stream bursts44.wav files.csv
+check "those of the file" py "$rc == 0 and r['sounds'] == 1"
+fails "a file that it does not name" 1 "files.csv: no line is for other.wav; its name with empty fields" --stream other.wav files.csv
+fails "a file that it names in another folder" 1 "files.csv: no line is for bursts.wav; there is one for sub/bursts.wav, which is another file" --stream bursts.wav files.csv
+run $DOG --json --stream sub/bursts.wav files.csv
+check "  that one" py "$rc == 0 and r['sounds'] == 1"
+printf 'filename,onset,offset,label\nbursts.wav,3,4,dog_bark\n' >both.csv
+fails "a name that two of the streams have" 1 "both.csv:2: bursts.wav may be bursts.wav or sub/bursts.wav; its folder is needed" --stream bursts.wav both.csv --stream sub/bursts.wav both.csv
+
 echo "--- files, sweep and choice"
 run $DOG --json --stream bursts.wav dogs.csv --group pets=cat,dog_bark --choose-thresholds 200 --choose-group pets=0 --out report
 check "sweep.csv: each label and group at each threshold" python3 - <<'PY'
@@ -158,10 +169,25 @@ echo hello >text.wav
 fails "no sound" 1 "text.wav" --stream text.wav dogs.csv
 fails "no such stream" 1 "nothere.wav" --stream nothere.wav dogs.csv
 fails "no such annotations" 1 "nothere.csv: No such file" --stream bursts.wav nothere.csv
-fails "no such list" 2 "--streams nothere.csv: No such file" --streams nothere.csv
-fails "a list without its columns" 2 "--streams dogs.csv:1: a header with the columns audio and annotations is needed" --streams dogs.csv
+fails "no such list" 1 "--streams nothere.csv: No such file" --streams nothere.csv
+fails "a list without its columns" 1 "--streams dogs.csv:1: a header with the columns audio and annotations is needed" --streams dogs.csv
 printf 'audio,annotations\n' >empty.csv
-fails "an empty list" 2 "no stream in it" --streams empty.csv
+fails "an empty list" 1 "no stream in it" --streams empty.csv
+printf 'audio,annotations\nbursts.wav\nbursts.wav,dogs.csv\n,dogs.csv\nnothere.wav,dogs.csv\n,\n' >rows.csv
+run $DOG --json --streams rows.csv
+check "a list with bad rows: the others are heard, exit code 1" py "$rc == 1 and r['streams'] == 1 and r['left_out'] == 4 and r['all']['heard'] == 3"
+for t in "2: audio and annotations are needed, two files; annotations is missing" "4: audio and annotations are needed, two files; audio is missing" "6: "; do
+    check "  row $t" grep -qF "rows.csv:$t" err.txt
+done
+check "  and the file that is not there" grep -q 'nothere.wav: ' err.txt
+printf 'audio,annotations\nbursts.wav,\n' >rows.csv
+fails "a list of bad rows alone" 1 "no stream in it that can be used" --streams rows.csv
+fails "two outputs in one file" 2 "x.csv is to be written twice" --stream bursts.wav dogs.csv --sweep x.csv --picture "$W/x.csv"
+fails "an output that is read: the stream" 2 "bursts.wav is not written: bursts.wav is read" --stream bursts.wav dogs.csv --sweep bursts.wav
+fails "  its annotations" 2 "dogs.csv is not written: dogs.csv is read" --stream bursts.wav dogs.csv --picture dogs.csv
+fails "  the list" 2 "list.csv is not written: list.csv is read" --streams list.csv --sweep list.csv
+fails "no stream: no folder is left" 1 "no stream could be evaluated" --stream nothere.wav dogs.csv --out new
+check "  " test ! -e new
 fails "a group of unknown labels" 2 "--group a=dog_bark,doog: unknown label doog" --stream bursts.wav dogs.csv --group a=dog_bark,doog
 fails "a group that nobody knows" 2 "--group pets: a group of labels.csv" --stream bursts.wav dogs.csv --group pets
 fails "a group twice" 2 "there is a group of that name already" --stream bursts.wav dogs.csv --group a=cat --group a=dog_bark
