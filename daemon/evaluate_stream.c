@@ -1,6 +1,7 @@
 #include "daemon/evaluate_stream.h"
 
 #include "base/clock.h"
+#include "daemon/evaluate_stream_choose.h"
 #include "daemon/evaluate_stream_files.h"
 #include "daemon/evaluate_stream_hear.h"
 #include "daemon/evaluate_stream_setup.h"
@@ -167,33 +168,6 @@ static int pool(struct evaluation *v)
     return EXIT_GOOD;
 }
 
-static int choose(struct evaluation *v)
-{
-    struct streams_result *r = &v->result;
-
-    r->budget = v->what->budget;
-    r->chosen = calloc(r->n_labels, sizeof *r->chosen);
-    r->choosing = calloc(r->n_labels, sizeof *r->choosing);
-    if (!r->chosen || !r->choosing)
-        return no_memory();
-    for (size_t i = 0; i < r->n_own && !isnan(r->budget); i++) {
-        if (label_is_silence(r->labels[i]))
-            continue;
-        r->chosen[i] = sweep_choose(&r->sweep, i, r->budget, v->what->lowest);
-        r->choosing[i] = r->choice = true;
-    }
-    for (size_t g = 0; g < r->n_groups; g++) {
-        struct stream_group *group = &r->groups[g];
-        if (isnan(group->budget))
-            continue;
-        group->spent = sweep_choose_group(&r->sweep, group->member, group->budget, v->what->lowest, r->chosen);
-        for (size_t i = 0; i < r->n_own; i++)
-            r->choosing[i] |= group->member[i];
-        r->choice = true;
-    }
-    return EXIT_GOOD;
-}
-
 static int report(struct evaluation *v)
 {
     const struct streams_result *r = &v->result;
@@ -215,7 +189,7 @@ static void evaluation_free(struct evaluation *v)
     free(v->recorders);
     free(v->thresholds);
     free(r->chosen);
-    free(r->choosing);
+    free(r->choices);
     stream_groups_free(r);
     stream_labels_free(r);
     sweep_free(&r->sweep);
@@ -242,7 +216,7 @@ int evaluate_stream_run(const struct evaluate *e, const struct evaluate_streams 
     if (code == EXIT_GOOD)
         code = pool(&v);
     if (code == EXIT_GOOD)
-        code = choose(&v);
+        code = stream_choose(r, what);
     if (code == EXIT_GOOD)
         code = report(&v);
     if (code == EXIT_GOOD && r->n_failed)

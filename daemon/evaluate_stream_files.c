@@ -88,10 +88,7 @@ void evaluate_stream_sweep(FILE *out, const struct streams_result *r)
 
 void evaluate_stream_thresholds(FILE *out, const struct streams_result *r)
 {
-    for (size_t i = 0; i < r->n_own; i++) {
-        if (!r->choosing[i])
-            continue;
-        size_t k = r->chosen[i] < r->sweep.n_thresholds ? r->chosen[i] : r->sweep.n_thresholds - 1;
-        fprintf(out, "%s %.4g\n", r->labels[i], r->sweep.thresholds[k]);
-    }
+    for (size_t i = 0; i < r->n_own; i++)
+        if (stream_is_chosen(r, i))
+            fprintf(out, "%s %.4g\n", r->labels[i], r->sweep.thresholds[r->chosen[i]]);
 }

@@ -151,7 +151,7 @@ static json_t *labels_json(const struct streams_result *r)
 
     for (size_t i = 0; member && i < r->n_labels; i++) {
         const struct sed_count *c = &r->all.classes[METRIC_ONSET][i];
-        if (c->ref + c->det == 0 && !r->choosing[i])
+        if (c->ref + c->det == 0 && !stream_is_chosen(r, i))
             continue;
         member[i] = true;
         json_t *o = group_json(r, NULL, member);
@@ -159,14 +159,24 @@ static json_t *labels_json(const struct streams_result *r)
         json_object_set_new(o, "threshold", i < r->n_own ? real(r->thresholds[i]) : json_null());
         for (int m = 0; m < N_METRICS; m++)
             json_object_set_new(o, stream_metric_key(m), counts_json(&r->all.classes[m][i]));
-        if (r->choosing[i] && r->chosen[i] < r->sweep.n_thresholds)
+        if (stream_is_chosen(r, i))
             json_object_set_new(o, "chosen_threshold", real(r->sweep.thresholds[r->chosen[i]]));
-        else if (r->choosing[i])
+        else if (r->choices[i] == CHOICE_NO_SOUND)
             json_object_set_new(o, "chosen_threshold", json_null());
         member[i] = false;
         json_array_append_new(a, o);
     }
     free(member);
+    return a;
+}
+
+static json_t *choices_json(const struct streams_result *r, enum stream_choice which)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < r->n_own; i++)
+        if (r->choices[i] == which)
+            json_array_append_new(a, json_text(r->labels[i]));
     return a;
 }
 
@@ -213,6 +223,10 @@ int evaluate_stream_json(FILE *out, const struct streams_result *r)
     failed |= json_object_set_new(o, "files", files_json(r));
     if (!isnan(r->budget))
         failed |= json_object_set_new(o, "budget_per_h", real(r->budget));
+    if (r->choice) {
+        failed |= json_object_set_new(o, "over_budget", choices_json(r, CHOICE_OVER));
+        failed |= json_object_set_new(o, "not_chosen", choices_json(r, CHOICE_NO_SOUND));
+    }
     failed |= failed ? 0 : json_dumpf(o, out, JSON_LINE);
     json_decref(o);
     fputc('\n', out);

@@ -12,7 +12,16 @@ struct stream_group {
     char name[48];
     bool *member;  /* [n_labels] */
     double budget; /* false alarms an hour that thresholds are chosen for, NaN: none */
-    double spent;  /* what the choice has, NaN: no threshold keeps the budget */
+    double
+        spent; /* what the choice has, with its labels that keep their thresholds; NaN: no threshold keeps the budget */
+};
+
+/* What became of the threshold of a label. */
+enum stream_choice {
+    CHOICE_NONE,    /* none was looked for */
+    CHOICE_KEPT,    /* chosen, within the budget */
+    CHOICE_OVER,    /* chosen, though the budget is kept by none */
+    CHOICE_NO_SOUND /* no sound of it is annotated: it keeps the one that it has */
 };
 
 /* One stream. */
@@ -43,10 +52,10 @@ struct streams_result {
     size_t n_groups;
     struct vocabulary *vocabulary; /* the list of sounds, NULL where there is none */
 
-    double budget;  /* of each class, NaN: none was given */
-    bool choice;    /* thresholds were chosen, for classes or groups */
-    size_t *chosen; /* [n_labels]: index of a threshold of the sweep; n_thresholds: none keeps the budget */
-    bool *choosing; /* [n_labels]: one was looked for */
+    double budget;               /* of each class, NaN: none was given */
+    bool choice;                 /* thresholds were chosen, for classes or groups */
+    size_t *chosen;              /* [n_labels]: index of a threshold of the sweep, where there is one */
+    enum stream_choice *choices; /* [n_labels] */
     double elapsed_s;
     bool verbose;
 };
@@ -62,6 +71,12 @@ void evaluate_stream_text(FILE *out, const struct streams_result *r);
 
 /* The sweep as CSV: threshold by threshold all classes, then the groups. */
 void evaluate_stream_sweep(FILE *out, const struct streams_result *r);
+
+/* Was one chosen for the label? */
+static inline bool stream_is_chosen(const struct streams_result *r, size_t label)
+{
+    return r->choices[label] == CHOICE_KEPT || r->choices[label] == CHOICE_OVER;
+}
 
 /* "label threshold", a line for each class that one was chosen for. */
 void evaluate_stream_thresholds(FILE *out, const struct streams_result *r);

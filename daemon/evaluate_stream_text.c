@@ -248,15 +248,14 @@ static void print_chosen(FILE *out, const struct streams_result *r)
     }
     fprintf(out, "%-*s%9s%9s%9s%9s\n", NAME_LONG, "label", "threshold", "sounds", "heard", "false/h");
     for (size_t i = 0; i < r->n_own; i++) {
-        if (!r->choosing[i])
+        if (!stream_is_chosen(r, i))
             continue;
-        bool kept = r->chosen[i] < r->sweep.n_thresholds;
-        size_t k = kept ? r->chosen[i] : r->sweep.n_thresholds - 1;
+        size_t k = r->chosen[i];
         const struct sweep_point *p = sweep_at(&r->sweep, k, i);
         fprintf(out, "%-*s%9.3g%9u", NAME_LONG, r->labels[i], r->sweep.thresholds[k], r->sweep.events[i].all);
         print_percent(out, share(p->heard, r->sweep.events[i].all));
         print_number(out, stream_per_hour(r, p->false_alarms), 2);
-        fputs(kept ? "\n" : "  over the budget\n", out);
+        fputs(r->choices[i] == CHOICE_KEPT ? "\n" : "  over the budget\n", out);
     }
 }
 

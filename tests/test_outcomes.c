@@ -254,10 +254,12 @@ static void a_stream_adds_to_the_sweep(void **state)
     sweep_free(&other);
 }
 
+/* The threshold, negative where it is over the budget. */
 static double chosen(const struct sweep *s, unsigned label, double budget, double lowest)
 {
-    size_t k = sweep_choose(s, label, budget, lowest);
-    return k < s->n_thresholds ? s->thresholds[k] : -1;
+    bool kept;
+    double threshold = s->thresholds[sweep_choose(s, label, budget, lowest, &kept)];
+    return kept ? threshold : -threshold;
 }
 
 static void what_hears_the_most_within_the_budget(void **state)
@@ -277,7 +279,12 @@ static void what_hears_the_most_within_the_budget(void **state)
     assert_float_equal(chosen(&s, DOG, 0.2, 0.05), 0.41, 1e-6);
     assert_float_equal(chosen(&s, DOG, 0, 0.05), 0.71, 1e-6);
     fill(&s, ALARM, (struct stairs[]){{1, 3, 10}}, 1, 10);
-    assert_float_equal(chosen(&s, ALARM, 0.2, 0.05), -1, 1e-6);
+    assert_float_equal(chosen(&s, ALARM, 0.2, 0.05), -0.05, 1e-6); /* not one is better */
+    assert_float_equal(chosen(&s, ALARM, 0.3, 0.05), 0.05, 1e-6);
+    /* 2 false alarms at the top already; they hear 6 from 0.8 down, what is below is dearer */
+    fill(&s, ALARM, (struct stairs[]){{1, 2, 4}, {0.8, 2, 6}, {0.5, 3, 9}}, 3, 10);
+    assert_float_equal(chosen(&s, ALARM, 0.1, 0.05), -0.51, 1e-6);
+    assert_float_equal(chosen(&s, ALARM, 0.1, 0.6), -0.6, 1e-6);
     sweep_free(&s);
 }
 

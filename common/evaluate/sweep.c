@@ -114,15 +114,20 @@ struct sweep_events sweep_events_of(const struct sweep *s, const bool *member)
     return sum;
 }
 
-size_t sweep_choose(const struct sweep *s, size_t label, double budget_per_h, double lowest)
+size_t sweep_choose(const struct sweep *s, size_t label, double budget_per_h, double lowest, bool *kept)
 {
     size_t chosen = s->n_thresholds;
+    double least = sweep_at(s, s->n_thresholds - 1, label)->false_alarms;
+    double allowed = budget_per_h * s->hours + MATCH_SLACK_S;
+
+    *kept = least <= allowed;
+    allowed = *kept ? allowed : least;
 
     for (size_t k = s->n_thresholds; k-- > 0;) {
         const struct sweep_point *p = sweep_at(s, k, label);
         if (s->thresholds[k] < lowest && chosen < s->n_thresholds)
             break;
-        if (p->false_alarms > budget_per_h * s->hours + MATCH_SLACK_S)
+        if (p->false_alarms > allowed)
             break;
         /* So low that a class is on all the time, nothing of it begins any more: neither false alarms nor what should be heard. */
         if (chosen == s->n_thresholds || p->heard >= sweep_at(s, chosen, label)->heard)

@@ -43,8 +43,10 @@ struct sweep_point sweep_pool(const struct sweep *s, size_t threshold, const boo
 struct sweep_events sweep_events_of(const struct sweep *s, const bool *member);
 
 /* Of the thresholds, none under `lowest`, from which on upwards the class has at most budget false alarms an hour (no threshold above
- * has more), the one that hears the most; the lowest of such. n_thresholds: not even the highest keeps the budget. */
-size_t sweep_choose(const struct sweep *s, size_t label, double budget_per_h, double lowest);
+ * has more), the one that hears the most; the lowest of such. Where not even the highest keeps the budget *kept is false, and the budget that it does
+ * keep is taken instead: no threshold from the chosen one on has fewer false alarms than the highest. Of a class without annotated
+ * sounds it says nothing: any threshold hears all of none. */
+size_t sweep_choose(const struct sweep *s, size_t label, double budget_per_h, double lowest, bool *kept);
 
 /* Thresholds for a budget that the classes in member share: chosen[label] is set for each of them. From the highest on, the class
  * and step that win the most heard sounds for a false alarm come first, as long as the budget lasts. Where several thresholds around

@@ -213,7 +213,7 @@ fails "the manifest" 2 "all.csv is not written: all.csv is read, and would be lo
 fails "  by another name" 2 "link.csv is not written: all.csv is read" --clips all.csv --scores link.csv
 fails "a clip of it" 2 "rain.flac is not written: sounds/rain.flac is read" --clips all.csv --scores "$W/sounds/rain.flac"
 fails "the map" 2 "map.csv is not written: map.csv is read" --clips names.csv --map map.csv --confusion map.csv
-fails "the model" 2 "m.onnx is not written: m.onnx is read" --clips all.csv --model ./m.onnx --skip-unknown --picture m.onnx
+fails "the model" 2 "m.onnx is not written: ./m.onnx is read, and would be lost" --clips all.csv --model ./m.onnx --skip-unknown --picture m.onnx
 mv link.csv x.part
 fails "what would be overwritten on the way" 2 "x is not written: all.csv is read" --clips all.csv --scores x
 check "  all are as they were" bash -c "cmp all.csv keep.csv && cmp sounds/rain.flac '$root/tests/data/rain.flac' && cmp m.onnx '$root/models/us8k-mfcc40.onnx'"
