@@ -11,8 +11,10 @@
 static int measure(const struct config *c, struct sound *s, struct soundlevel_figures *out, struct err *err)
 {
     float x[PIECE], gain = downmix_gain(c->input.gain_db);
-    struct soundlevel *m =
-        soundlevel_new(&(struct soundlevel_params){.rate = sound_rate(s), .full_scale = (double)gain}, err);
+    struct soundlevel *m = soundlevel_new(&(struct soundlevel_params){.rate = sound_rate(s),
+                                                                      .full_scale = (double)gain,
+                                                                      .third_octave = c->level.third_octave},
+                                          err);
     long got = -1;
 
     while (m && (got = sound_read(s, x, PIECE, err)) > 0) {
@@ -40,7 +42,7 @@ static void print_json(const char *file, const struct sound_report *r)
 
 static void print_text(const char *file, const struct sound_report *r)
 {
-    char text[1024], class1[160];
+    char text[2048], class1[160];
     sound_text(&r->last, &r->calibration, text, sizeof text);
     printf("%s\n%s\n", file, text);
     if (r->last.overloads > 0)

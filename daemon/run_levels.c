@@ -52,6 +52,9 @@ static void keep(const struct soundlevel_figures *f, const struct calibration *c
         .l90 = f->l90 + add,
         .calibrated = c->calibrated,
     };
+    row.n_bands = f->n_bands;
+    for (unsigned i = 0; i < f->n_bands; i++)
+        row.bands[i] = f->band[i] + add;
     if (f->measured_s > 0)
         store_put_level(store, &row);
 }

@@ -111,7 +111,8 @@ int sound_meter_begin(struct sound_meter *m, unsigned rate, double gain, struct 
     for (int i = 0; i < SOUNDLEVEL_PERIODS; i++)
         m->period[i].begun = false;
     m->rate = rate;
-    m->level = soundlevel_new(&(struct soundlevel_params){.rate = rate, .full_scale = gain}, err);
+    m->level = soundlevel_new(
+        &(struct soundlevel_params){.rate = rate, .full_scale = gain, .third_octave = m->third_octave}, err);
     return m->level ? 0 : -1;
 }
 

@@ -21,6 +21,19 @@ void sound_json_now(json_t *o, const struct sound_report *r)
     json_object_set_new(o, "unit", json_string(r->calibration.calibrated ? "dB" : "dBFS"));
 }
 
+static void set_spectrum(json_t *o, const struct sound_report *r)
+{
+    const struct soundlevel_figures *f = &r->last;
+    if (f->n_bands == 0)
+        return;
+    json_t *hz = json_array(), *leq = json_array();
+    for (unsigned i = 0; i < f->n_bands; i++) {
+        json_array_append_new(hz, json_decimal(thirdoctave_nominal(i), 1));
+        json_array_append_new(leq, json_decimal((double)f->band[i] + r->calibration.offset_db, DECIMALS));
+    }
+    json_object_set_new(o, "third_octave", json_pack("{s:o, s:o}", "hz", hz, "leq", leq));
+}
+
 void sound_json_period(json_t *o, const struct sound_report *r)
 {
     const struct soundlevel_figures *f = &r->last;
@@ -43,6 +56,7 @@ void sound_json_period(json_t *o, const struct sound_report *r)
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         set(o, levels[i].key, levels[i].dbfs, &r->calibration);
     json_object_set_new(o, "overloads", json_integer(f->overloads));
+    set_spectrum(o, r);
     json_object_set_new(o, "class1_to_hz", json_decimal(f->class1_hz, 1));
 }
 
@@ -66,13 +80,19 @@ void sound_class1_text(const struct soundlevel_figures *f, char *out, size_t siz
 void sound_text(const struct soundlevel_figures *f, const struct calibration *c, char *out, size_t size)
 {
     double add = c->offset_db;
-    snprintf(out, size,
-             "LAeq   %7.2f %s over %.1f s\n"
-             "LAFmax %7.2f %s   LAFmin %.2f   LASmax %.2f\n"
-             "LCpeak %7.2f %s   LCeq %.2f   LZeq %.2f\n"
-             "L10    %7.2f %s   L50 %.2f   L90 %.2f",
-             (double)f->laeq + add, sound_unit(c, 'A'), f->measured_s, (double)f->lafmax + add, sound_unit(c, 'A'),
-             (double)f->lafmin + add, (double)f->lasmax + add, (double)f->lcpeak + add, sound_unit(c, 'C'),
-             (double)f->lceq + add, (double)f->lzeq + add, (double)f->l10 + add, sound_unit(c, 'A'),
-             (double)f->l50 + add, (double)f->l90 + add);
+    int used = snprintf(out, size,
+                        "LAeq   %7.2f %s over %.1f s\n"
+                        "LAFmax %7.2f %s   LAFmin %.2f   LASmax %.2f\n"
+                        "LCpeak %7.2f %s   LCeq %.2f   LZeq %.2f\n"
+                        "L10    %7.2f %s   L50 %.2f   L90 %.2f",
+                        (double)f->laeq + add, sound_unit(c, 'A'), f->measured_s, (double)f->lafmax + add,
+                        sound_unit(c, 'A'), (double)f->lafmin + add, (double)f->lasmax + add, (double)f->lcpeak + add,
+                        sound_unit(c, 'C'), (double)f->lceq + add, (double)f->lzeq + add, (double)f->l10 + add,
+                        sound_unit(c, 'A'), (double)f->l50 + add, (double)f->l90 + add);
+    for (unsigned i = 0; i < f->n_bands && used > 0 && (size_t)used < size; i++)
+        used += snprintf(out + used, size - (size_t)used, "%s%7g Hz %7.2f",
+                         i == 0       ? "\nThirds of octaves, unweighted:\n"
+                         : i % 5 == 0 ? "\n"
+                                      : "   ",
+                         thirdoctave_nominal(i), (double)f->band[i] + add);
 }

@@ -21,7 +21,8 @@ struct sound_report {
 void sound_json_now(json_t *o, const struct sound_report *r);
 
 /* The same, and of the last period: start, interval_s (what was measured of it), lost_s, laeq, lceq, lzeq, lafmax, lafmin, lasmax,
- * lcpeak, l10, l50, l90, overloads, class1_to_hz; null where nothing was measured. */
+ * lcpeak, l10, l50, l90, overloads, class1_to_hz, and with a spectrum third_octave
+ * ({hz: [...], leq: [...]}); null where nothing was measured. */
 void sound_json_period(json_t *o, const struct sound_report *r);
 
 /* "dB(A)", or "dBFS(A), uncalibrated". weighting: 'A', 'C', 'Z'. */

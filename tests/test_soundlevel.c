@@ -258,6 +258,31 @@ static void test_nothing(void **state)
     assert_non_null(strstr(err.text, "4000"));
 }
 
+/* The spectrum's bands add up to Z, and a tone is in its own; both periods. */
+static void test_spectrum(void **state)
+{
+    (void)state;
+    struct err err;
+    struct soundlevel *m =
+        soundlevel_new(&(struct soundlevel_params){.rate = 48000, .full_scale = 1, .third_octave = true}, &err);
+    struct soundlevel_figures f;
+    play(m, 48000, 1000, 0.5, 0, 2, 2);
+    soundlevel_take(m, SOUNDLEVEL_SHORT, false, &f);
+    play(m, 48000, 1000, 0.5, 0, 2, 2);
+    for (int period = 0; period < 2; period++) {
+        double sum = 0;
+        soundlevel_take(m, period, true, &f);
+        assert_int_equal(f.n_bands, 30);
+        near("1 kHz", f.band[17], -9.03, 0.1);
+        for (unsigned i = 0; i < f.n_bands; i++)
+            sum += pow(10, (double)f.band[i] / 10);
+        near("sum", 10 * log10(sum), f.lzeq, 0.2); /* what neighbours hear of the tone */
+    }
+    soundlevel_take(m, SOUNDLEVEL_LONG, true, &f);
+    assert_true(isnan(f.band[17]));
+    soundlevel_free(m);
+}
+
 static void test_overload(void **state)
 {
     (void)state;
@@ -304,7 +329,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steady),  cmocka_unit_test(test_bursts),      cmocka_unit_test(test_decay),
         cmocka_unit_test(test_peak),    cmocka_unit_test(test_percentiles), cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_nothing), cmocka_unit_test(test_overload),    cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_overload),    cmocka_unit_test(test_spectrum),
+        cmocka_unit_test(test_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,7 @@ struct soundlevel {
     double z_x, z_y, alpha_fast, alpha_slow;
     double fast, slow; /* weighted mean squares */
     double full_scale;
+    struct thirdoctave *spectrum; /* NULL: not measured */
     bool settled;
     double c1, c2; /* the last two of C, for a peak between blocks */
     float class1_hz;
@@ -79,6 +80,10 @@ struct soundlevel *soundlevel_new(const struct soundlevel_params *params, struct
         soundlevel_free(m);
         return NULL;
     }
+    if (params->third_octave && !(m->spectrum = thirdoctave_new(params->rate, err))) {
+        soundlevel_free(m);
+        return NULL;
+    }
     m->full_scale = FULL_SCALE * params->full_scale;
     m->alpha_fast = -expm1(-1 / (params->rate * TAU_FAST));
     m->alpha_slow = -expm1(-1 / (params->rate * TAU_SLOW));
@@ -91,6 +96,8 @@ struct soundlevel *soundlevel_new(const struct soundlevel_params *params, struct
 
 void soundlevel_free(struct soundlevel *m)
 {
+    if (m)
+        thirdoctave_free(m->spectrum);
     free(m);
 }
 
@@ -272,6 +279,8 @@ static void take(struct soundlevel *m, const float *x, size_t n)
 
 void soundlevel_do(struct soundlevel *m, const float *x, size_t n)
 {
+    if (m->spectrum)
+        thirdoctave_do(m->spectrum, x, n);
     while (n > 0) {
         size_t piece = m->block_size - m->block.n;
         piece = piece < n ? piece : n;
@@ -326,8 +335,16 @@ static float exceeded(const struct sums *s, double share)
 
 void soundlevel_nothing(struct soundlevel_figures *out)
 {
-    *out = (struct soundlevel_figures){.laeq = NAN, .lceq = NAN, .lzeq = NAN, .lafmax = NAN, .lafmin = NAN, .lasmax = NAN,
-                                       .lcpeak = NAN, .l10 = NAN, .l50 = NAN, .l90 = NAN};
+    *out = (struct soundlevel_figures){.laeq = NAN,
+                                       .lceq = NAN,
+                                       .lzeq = NAN,
+                                       .lafmax = NAN,
+                                       .lafmin = NAN,
+                                       .lasmax = NAN,
+                                       .lcpeak = NAN,
+                                       .l10 = NAN,
+                                       .l50 = NAN,
+                                       .l90 = NAN};
 }
 
 static void levels(const struct sums *s, struct soundlevel_figures *out)
@@ -350,6 +367,15 @@ static void levels(const struct sums *s, struct soundlevel_figures *out)
     }
 }
 
+static void spectrum(struct soundlevel *m, enum soundlevel_period period, struct soundlevel_figures *out)
+{
+    double power[THIRDOCTAVE_BANDS];
+    thirdoctave_take(m->spectrum, period, power);
+    out->n_bands = thirdoctave_count(m->spectrum);
+    for (unsigned i = 0; i < out->n_bands; i++)
+        out->band[i] = out->measured_s > 0 ? decibel(power[i]) : NAN;
+}
+
 void soundlevel_take(struct soundlevel *m, enum soundlevel_period period, bool flush, struct soundlevel_figures *out)
 {
     struct sums *s = &m->sums[period];
@@ -363,6 +389,8 @@ void soundlevel_take(struct soundlevel *m, enum soundlevel_period period, bool f
     out->class1_hz = m->class1_hz;
     out->overloads = s->overloads;
     out->blocks = s->blocks;
+    if (m->spectrum)
+        spectrum(m, period, out);
     begin_period(s);
 }
 

@@ -15,6 +15,7 @@
 #ifndef EARSHOT_SOUNDLEVEL_H
 #define EARSHOT_SOUNDLEVEL_H
 
+#include "audio/thirdoctave.h"
 #include "base/err.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ enum soundlevel_period { SOUNDLEVEL_SHORT, SOUNDLEVEL_LONG, SOUNDLEVEL_PERIODS }
 struct soundlevel_params {
     unsigned rate;     /* Hz */
     double full_scale; /* linear value at which the converter clips: 1, or the gain that was applied to what it gave */
+    bool third_octave; /* measure the spectrum, too */
 };
 
 /* What was measured in a period. Levels are NAN where nothing was measured. */
@@ -39,9 +41,11 @@ struct soundlevel_figures {
     float laeq, lceq, lzeq;   /* averages over measured_s */
     float lafmax, lafmin, lasmax;
     float lcpeak;
-    float l10, l50, l90; /* LAF exceeded for so many per cent of the time; NAN under 0.1 s */
-    uint32_t overloads;  /* 10 ms blocks with a sample at full scale: the figures are too low there */
-    uint32_t blocks;     /* 10 ms blocks measured */
+    float l10, l50, l90;           /* LAF exceeded for so many per cent of the time; NAN under 0.1 s */
+    uint32_t overloads;            /* 10 ms blocks with a sample at full scale: the figures are too low there */
+    uint32_t blocks;               /* 10 ms blocks measured */
+    unsigned n_bands;              /* of the spectrum, from 20 Hz up; 0: none was asked for */
+    float band[THIRDOCTAVE_BANDS]; /* averages, unweighted; audio/thirdoctave.h */
 };
 
 /* What a meter's needle shows. */
