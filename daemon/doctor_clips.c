@@ -50,12 +50,13 @@ static void check_folder(struct doctor *d, const char *dir)
         doctor_say(d, DOCTOR_OK, "clips", NULL, "%s is made with the first one", dir);
         return;
     }
-    if (stat(dir, &st) < 0 || access(dir, R_OK | W_OK | X_OK) < 0) {
-        doctor_say(d, DOCTOR_FAIL, "clips", remedy, "%s: %s", dir, strerror(errno));
+    bool there = stat(dir, &st) == 0;
+    if (there && !S_ISDIR(st.st_mode)) {
+        doctor_say(d, DOCTOR_FAIL, "clips", remedy, "%s is not a folder", dir);
         return;
     }
-    if (!S_ISDIR(st.st_mode)) {
-        doctor_say(d, DOCTOR_FAIL, "clips", remedy, "%s is not a folder", dir);
+    if (!there || access(dir, R_OK | W_OK | X_OK) < 0) {
+        doctor_say(d, DOCTOR_FAIL, "clips", remedy, "%s: %s", dir, strerror(errno));
         return;
     }
     double used = taken(dir), left = most - used;
