@@ -108,8 +108,7 @@ static int open_outputs(struct daemon *d, struct err *err)
     if (!alarms)
         return err_set(err, "out of memory");
     d->outputs.list[d->outputs.n++] = alarms;
-    d->config.pipeline = d->pipeline;
-    d->config.outputs = &d->outputs;
+    run_config_start(&d->config, d->pipeline, &d->outputs);
     d->commands = commands_new(&d->config, alarms);
     if (!d->commands)
         return err_set(err, "out of memory or file descriptors");

@@ -47,18 +47,6 @@ void pipeline_decision_params(const struct config *config, struct decision_param
     };
 }
 
-/* The pipeline's own copy: the outputs hold on to it while reload changes recognisers. */
-static int copy_labels(struct pipeline *p, const struct model_info *m)
-{
-    p->labels = calloc(m->n_labels, sizeof *p->labels);
-    if (!p->labels)
-        return -1;
-    for (; p->n_labels < m->n_labels; p->n_labels++)
-        if (!(p->labels[p->n_labels] = strdup(m->labels[p->n_labels])))
-            return -1;
-    return 0;
-}
-
 struct pipeline *pipeline_new(const struct config *config, bool fast, struct err *err)
 {
     struct pipeline *p = calloc(1, sizeof *p);
@@ -99,12 +87,12 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     p->model_rate = recogniser_rate(r);
     p->window_s = recogniser_window_s(r);
 
-    size_t samples = (size_t)lround(p->window_s * p->model_rate);
-    p->windows = ring_new(sizeof(struct window) + samples * sizeof(float), WINDOW_QUEUE);
+    p->windows = p->hearing = pipeline_make_windows(p->model_rate, p->window_s);
     p->timebase = timebase_new(48000); /* set to the input's rate when its first block comes */
     p->wake_worker = eventfd(0, EFD_CLOEXEC);
     p->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (copy_labels(p, recogniser_model(r)) < 0 || !p->windows || !p->timebase || p->wake_worker < 0 || p->end_fd < 0) {
+    if (pipeline_add_labels(p, recogniser_model(r)) < 0 || !p->windows || !p->timebase || p->wake_worker < 0 ||
+        p->end_fd < 0) {
         err_set(err, "out of memory or file descriptors");
         goto fail;
     }
@@ -112,12 +100,6 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
 fail:
     pipeline_free(p);
     return NULL;
-}
-
-const char *const *pipeline_labels(const struct pipeline *p, size_t *n)
-{
-    *n = p->n_labels;
-    return (const char *const *)p->labels;
 }
 
 void pipeline_set_clips(struct pipeline *p, struct clips *clips)
@@ -164,13 +146,21 @@ void pipeline_free(struct pipeline *p)
     analysis_free(p->analysis);
     sound_meter_free(p->meter);
     timebase_free(p->timebase);
+    if (p->hearing != p->windows)
+        ring_free(p->hearing);
     ring_free(p->windows);
+    if (!p->request.swap.analysed)
+        ring_free(p->request.swap.windows);
+    recogniser_free(p->request.swap.recogniser);
     recogniser_free(p->request.recogniser);
     decision_free(p->request.rules);
     recogniser_free(p->recogniser);
-    for (size_t i = 0; i < p->n_labels; i++)
-        free(p->labels[i]);
-    free(p->labels);
+    for (struct label_set *s = p->labels, *older; s; s = older) {
+        older = s->older;
+        for (size_t i = 0; i < s->n; i++)
+            free(s->labels[i]);
+        free(s);
+    }
     if (p->wake_worker >= 0)
         close(p->wake_worker);
     if (p->end_fd >= 0)
@@ -248,13 +238,13 @@ void pipeline_health(struct pipeline *p, struct health *out)
     out->events = atomic_load_explicit(&p->events, memory_order_relaxed);
     out->uptime_s = (double)(clock_ns(CLOCK_MONOTONIC) - p->began_ns) / 1e9;
     out->ring_fill_percent = (unsigned)(100 * ring_used(p->blocks) / ring_capacity(p->blocks));
-    out->queue_depth = (unsigned)ring_used(p->windows);
     out->keeps_clips = p->clips;
     if (p->clips)
         clips_figures(p->clips, &out->clips);
     out->listening = atomic_load_explicit(&p->listening, memory_order_relaxed);
 
     pthread_mutex_lock(&p->figures_lock);
+    out->queue_depth = (unsigned)ring_used(p->windows);
     out->levels = p->levels;
     out->sound = p->sound;
     snprintf(out->input_problem, sizeof out->input_problem, "%s", *c.reason ? c.reason : p->mic_problem);
@@ -273,7 +263,9 @@ bool pipeline_progress(struct pipeline *p)
     /* a pipe may fall silent for as long as it likes, a device may not */
     bool fed = c.live ? c.progress != p->seen_capture : true;
     bool analysing = consumed != p->seen_consumed || (ring_used(p->blocks) == 0 && fed);
+    pthread_mutex_lock(&p->figures_lock);
     bool working = windows != p->seen_windows || ring_used(p->windows) == 0;
+    pthread_mutex_unlock(&p->figures_lock);
     p->seen_consumed = consumed;
     p->seen_capture = c.progress;
     p->seen_windows = windows;
@@ -322,33 +314,4 @@ int pipeline_set(struct pipeline *p, const char *name, const char *value, struct
     if (strcmp(name, "listening") == 0)
         return set_listening(p, value, err);
     return err_set(err, "\"%.32s\" cannot be set: allowed are threshold, listening", name);
-}
-
-int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err)
-{
-    struct recogniser *r = NULL;
-    struct stat file;
-
-    if ((recognition || pipeline_model_replaced(p, config)) && !(r = pipeline_successor(p, config, &file, err)))
-        return -1;
-    if (r && !recognition)
-        log_info("the file of the model %s is another one now: loaded anew", recogniser_model(r)->name);
-    if (r)
-        p->model_file = file;
-    pthread_mutex_lock(&p->request.lock);
-    if (r) {
-        recogniser_free(p->request.recogniser);
-        p->request.recogniser = r;
-        decision_free(p->request.rules); /* older than those that it was made with */
-        p->request.rules = NULL;
-    }
-    p->request.gate = p->gate_wanted = config->gate;
-    p->request.gate_new = true;
-    pthread_mutex_unlock(&p->request.lock);
-    eventfd_wake(p->wake_worker); /* not before: it only tries the lock */
-
-    pthread_mutex_lock(&p->figures_lock);
-    gate_threshold_text(&config->gate.threshold, p->threshold_text, sizeof p->threshold_text);
-    pthread_mutex_unlock(&p->figures_lock);
-    return 0;
 }

@@ -16,7 +16,7 @@ struct pipeline;
 /* Loads the model, so that everything that can be wrong is said before a thread runs. `config` is copied in part. */
 struct pipeline *pipeline_new(const struct config *config, bool fast, struct err *err);
 
-/* Labels of the model, for outputs that announce them; owned by the pipeline. */
+/* Labels of the model, for outputs that announce them; owned by the pipeline, until pipeline_free. Any thread. */
 const char *const *pipeline_labels(const struct pipeline *p, size_t *n);
 
 /* Before the start: what is heard goes there too. Borrowed; must outlive pipeline_stop. */
@@ -61,13 +61,16 @@ bool pipeline_progress(struct pipeline *p);
 int pipeline_set(struct pipeline *p, const char *name, const char *value, struct err *err);
 
 /* Applies what can be applied while running: the gate at once, and with `recognition`, or where the model's file is not the one
- * that was loaded, model, decisions and class rules, which ends the sounds that are on. One caller at a time. -1: the model cannot
- * take over (other labels, rate or window); nothing has changed then. */
+ * that was loaded, model, decisions and class rules, which ends the sounds that are on. The model may know other labels, and hear at another rate
+ * or in windows of another length. One caller at a time. -1: it cannot take over; nothing has changed then. */
 int pipeline_reload(struct pipeline *p, const struct config *config, bool recognition, struct err *err);
 
 /* Thresholds, cooldown and the like of the decisions, from [decision] and the class rules: the sounds that are on go on. Main thread.
  */
 int pipeline_set_rules(struct pipeline *p, const struct config *config, struct err *err);
+
+/* Called by pipeline_reload's thread before a model with other labels takes over, with those. */
+void pipeline_on_labels(struct pipeline *p, void (*fn)(void *ctx, const char *const *labels, size_t n), void *ctx);
 
 /* Rules and defaults of the decision stage from the configuration; `out` borrows config->rules. */
 void pipeline_decision_params(const struct config *config, struct decision_params *out);

@@ -25,6 +25,20 @@ struct request {
     bool listening;
     struct recogniser *recogniser; /* for the worker: takes over between two windows */
     struct decision *rules;        /* for the worker, which takes its policies over */
+    struct {                       /* windows of another shape: see pipeline_switch.c */
+        struct ring *windows;      /* NULL: no switch is under way */
+        struct recogniser *recogniser;
+        unsigned rate;
+        double window_s;
+        bool analysed; /* the analysis thread fills the new ring */
+    } swap;
+};
+
+/* Labels are handed out by pointer: all that there ever were are kept. */
+struct label_set {
+    struct label_set *older;
+    size_t n;
+    char *labels[];
 };
 
 struct pipeline {
@@ -32,9 +46,11 @@ struct pipeline {
     bool fast;
     bool patient; /* the input can be held back: an unpaced file, stdin */
     struct capture *capture;
-    struct ring *blocks, *windows; /* blocks: the capture's own */
+    struct ring *blocks,
+        *windows; /* blocks: the capture's own; windows: filled by the analysis, read by others under figures_lock */
+    struct ring *hearing;          /* the worker's: `windows`, or the one before it until that is empty */
     struct recogniser *recogniser; /* worker thread only, once started */
-    unsigned model_rate;           /* Hz and seconds of the windows; a model that is put in later has the same */
+    unsigned model_rate; /* Hz and seconds of the windows; the analysis thread changes them under request.lock */
     double window_s;
     struct output *const *outputs;
     size_t n_outputs;
@@ -86,11 +102,18 @@ struct pipeline {
     char model_name[64];
     struct stat
         model_file; /* of the model last loaded, before it was read; pipeline_new's and pipeline_reload's caller */
-    char **labels;  /* what the model knew at start; owned */
-    size_t n_labels;
+    _Atomic(struct label_set *) labels; /* of the newest model; release and acquire */
+    void (*on_labels)(void *ctx, const char *const *labels, size_t n);
+    void *on_labels_ctx;
 };
 
 void eventfd_wake(int fd);
+
+/* pipeline_switch.c */
+int pipeline_add_labels(struct pipeline *p, const struct model_info *m);
+struct ring *pipeline_make_windows(unsigned rate, double window_s);
+/* Puts r in place of the running recogniser, whose windows have another shape, and waits until it has taken over. */
+int pipeline_swap(struct pipeline *p, struct recogniser *r, struct err *err);
 
 void *analysis_main(void *pipeline);
 void *worker_main(void *pipeline);
@@ -100,7 +123,7 @@ void pipeline_set_recogniser(struct pipeline *p, struct recogniser *r);
 
 /* The model of the configuration, with the rules of the decisions. file: the model's, as it was before it was read. */
 struct recogniser *pipeline_load_model(const struct config *config, struct stat *file, struct err *err);
-/* A recogniser for the configuration that can take over from the running one, which has set what the windows are. */
+/* A recogniser for the configuration that can take over from the running one, which has set how far windows lie apart. */
 struct recogniser *pipeline_successor(struct pipeline *p, const struct config *config, struct stat *file,
                                       struct err *err);
 /* Has the model's file been replaced or written to since it was loaded? One that is gone goes on being used. */

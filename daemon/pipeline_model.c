@@ -59,38 +59,13 @@ struct recogniser *pipeline_load_model(const struct config *config, struct stat 
     return r;
 }
 
-static bool same_labels(const struct pipeline *p, const struct model_info *m)
-{
-    bool same = p->n_labels == m->n_labels;
-    for (size_t i = 0; same && i < p->n_labels; i++)
-        same = strcmp(p->labels[i], m->labels[i]) == 0;
-    return same;
-}
-
 struct recogniser *pipeline_successor(struct pipeline *p, const struct config *config, struct stat *file,
                                       struct err *err)
 {
     struct config kept = *config;
     kept.model.hop = p->config.model.hop; /* windows go on as they were; config_diff says that it needs a restart */
     kept.model.vocabulary = p->config.model.vocabulary;
-    struct recogniser *r = pipeline_load_model(&kept, file, err);
-    if (!r)
-        return NULL;
-    if (!same_labels(p, recogniser_model(r))) {
-        err_set(err, "the model %s knows other labels than the running one: restart to change to it",
-                config->model.file);
-        goto fail;
-    }
-    if (recogniser_rate(r) != p->model_rate || fabs(recogniser_window_s(r) - p->window_s) > 1e-6) {
-        err_set(err,
-                "the model %s hears %u Hz in windows of %g s, the running one %u Hz and %g s: restart to change to it",
-                config->model.file, recogniser_rate(r), recogniser_window_s(r), p->model_rate, p->window_s);
-        goto fail;
-    }
-    return r;
-fail:
-    recogniser_free(r);
-    return NULL;
+    return pipeline_load_model(&kept, file, err);
 }
 
 bool pipeline_model_replaced(const struct pipeline *p, const struct config *config)

@@ -107,44 +107,82 @@ static void add_past(struct pipeline *p, struct analysis_levels *l)
     l->position += p->past.position;
 }
 
-/* A new stream: frames begin at 0 again and the rate may be another. Sounds of the old one end here. */
-static void begin_stream(struct pipeline *p, const struct audio_block *b)
+/* Sounds of the analysis end here; its figures are kept, those of the position where another stream begins. */
+static void end_analysis(struct pipeline *p, bool stream_ends)
 {
-    struct gate_params gate = p->config.gate;
+    struct analysis_levels l;
 
-    if (p->analysis) {
-        struct analysis_levels l;
-        analysis_flush(p->analysis);
-        analysis_get_levels(p->analysis, &l);
-        gate.floor_dbfs = l.floor_dbfs;
-        add_past(p, &l);
-        p->past = l;
-        analysis_free(p->analysis);
-    }
-    timebase_reset(p->timebase, b->rate);
+    if (!p->analysis)
+        return;
+    analysis_flush(p->analysis);
+    analysis_get_levels(p->analysis, &l);
+    p->config.gate.floor_dbfs = l.floor_dbfs;
+    uint64_t own = stream_ends ? 0 : l.position;
+    add_past(p, &l);
+    l.position -= own;
+    p->past = l;
+    analysis_free(p->analysis);
+    p->analysis = NULL;
+}
+
+static void make_analysis(struct pipeline *p, unsigned rate)
+{
     struct analysis_params params = {
-        .device_rate = b->rate,
+        .device_rate = rate,
         .model_rate = p->model_rate,
         .window_s = p->window_s,
         .hop_s = p->config.model.hop,
-        .gate = gate,
+        .gate = p->config.gate,
     };
     struct err err;
+
+    p->analysis = analysis_new(&params, p->timebase, on_window, p, &err);
+    if (p->analysis)
+        return;
+    log_error("input at %u Hz cannot be analysed: %s", rate, err.text);
+    pthread_mutex_lock(&p->figures_lock);
+    snprintf(p->mic_problem, sizeof p->mic_problem, "cannot be analysed at %u Hz", rate);
+    pthread_mutex_unlock(&p->figures_lock);
+}
+
+/* A new stream: frames begin at 0 again and the rate may be another. Sounds of the old one end here. */
+static void begin_stream(struct pipeline *p, const struct audio_block *b)
+{
+    struct err err;
+
+    end_analysis(p, true);
+    timebase_reset(p->timebase, b->rate);
     p->tone_on = false;
     if (p->meter && sound_meter_begin(p->meter, b->rate, p->gain, &err) < 0)
         log_warn("no sound levels: %s", err.text);
-    p->analysis = analysis_new(&params, p->timebase, on_window, p, &err);
+    make_analysis(p, b->rate);
     p->epoch = b->epoch;
     p->rate = b->rate;
     p->next_frame =
         0; /* a stream whose first frames were lost begins with that gap: positions must agree with the time base */
     p->wall_checked = 0;
-    if (!p->analysis) {
-        log_error("input at %u Hz cannot be analysed: %s", b->rate, err.text);
-        pthread_mutex_lock(&p->figures_lock);
-        snprintf(p->mic_problem, sizeof p->mic_problem, "cannot be analysed at %u Hz", b->rate);
-        pthread_mutex_unlock(&p->figures_lock);
+}
+
+/* The next model's windows have another shape: from the next sample on they are cut so. false: later, the old ring is full. */
+static bool change_windows(struct pipeline *p)
+{
+    if (p->analysis)
+        analysis_flush(p->analysis);
+    pay_owed_end(p);
+    if (p->owes_end)
+        return false;
+    pthread_mutex_lock(&p->figures_lock); /* once in a model's life: it may wait for a reader's few copies */
+    p->windows = p->request.swap.windows;
+    pthread_mutex_unlock(&p->figures_lock);
+    p->model_rate = p->request.swap.rate;
+    p->window_s = p->request.swap.window_s;
+    if (p->analysis) {
+        end_analysis(p, false);
+        make_analysis(p, p->rate);
+        if (p->analysis)
+            analysis_skip(p->analysis, p->next_frame);
     }
+    return p->request.swap.analysed = true;
 }
 
 static void follow_clock(struct pipeline *p, const struct audio_block *b, bool in_sound)
@@ -219,6 +257,8 @@ static void check_tone(struct pipeline *p, size_t frames, uint64_t gap)
 /* What others asked for, between two blocks. */
 static void take_requests(struct pipeline *p)
 {
+    bool changed = false;
+
     if (pthread_mutex_trylock(&p->request.lock) != 0)
         return;
     if (p->request.gate_new) {
@@ -237,7 +277,11 @@ static void take_requests(struct pipeline *p)
         atomic_store_explicit(&p->listening, p->request.listening, memory_order_relaxed);
         p->request.listening_new = false;
     }
+    if (p->request.swap.windows && !p->request.swap.analysed)
+        changed = change_windows(p);
     pthread_mutex_unlock(&p->request.lock);
+    if (changed)
+        eventfd_wake(p->wake_worker);
 }
 
 static void pause_clips(struct pipeline *p)
@@ -388,15 +432,45 @@ static void on_event(void *ctx, const struct event *event)
         p->outputs[i]->event(p->outputs[i], event);
 }
 
-static void take_worker_requests(struct pipeline *p)
+static void hear(struct pipeline *p)
 {
-    if (pthread_mutex_trylock(&p->request.lock) != 0)
+    const struct window *w;
+
+    while ((w = ring_peek(p->hearing))) {
+        if (p->clips)
+            clips_window(p->clips, &w->info);
+        const float *scores = recogniser_do(p->recogniser, w, on_event, p);
+        if (p->clips)
+            clips_scores(p->clips, &w->info, scores);
+        ring_release(p->hearing);
+        atomic_store_explicit(&p->busy, decision_busy(recogniser_decision(p->recogniser)), memory_order_relaxed);
+        /* release: see await_worker */
+        atomic_fetch_add_explicit(&p->windows_done, 1, memory_order_release);
+    }
+}
+
+static void change_recogniser(struct pipeline *p, struct recogniser *r)
+{
+    recogniser_finish(p->recogniser, on_event, p);
+    recogniser_free(p->recogniser);
+    pipeline_set_recogniser(p, r);
+}
+
+/* last: there will be no other occasion. */
+static void take_worker_requests(struct pipeline *p, bool last)
+{
+    if (last)
+        pthread_mutex_lock(&p->request.lock);
+    else if (pthread_mutex_trylock(&p->request.lock) != 0)
         return;
-    if (p->request.recogniser) {
-        recogniser_finish(p->recogniser, on_event, p);
-        recogniser_free(p->recogniser);
-        pipeline_set_recogniser(p, p->request.recogniser);
-        p->request.recogniser = NULL;
+    if (p->request.recogniser)
+        change_recogniser(p, p->request.recogniser);
+    p->request.recogniser = NULL;
+    if (p->request.swap.windows && p->request.swap.analysed) {
+        hear(p); /* what the model before has not heard yet */
+        change_recogniser(p, p->request.swap.recogniser);
+        p->hearing = p->request.swap.windows;
+        memset(&p->request.swap, 0, sizeof p->request.swap);
     }
     if (p->request.rules) {
         decision_take_rules(recogniser_decision(p->recogniser), p->request.rules);
@@ -418,19 +492,8 @@ void *worker_main(void *arg)
             break;
         /* acquire pairs with end_of_input: whatever was queued before it is visible below */
         ended = atomic_load_explicit(&p->ended, memory_order_acquire);
-        take_worker_requests(p);
-        const struct window *w;
-        while ((w = ring_peek(p->windows))) {
-            if (p->clips)
-                clips_window(p->clips, &w->info);
-            const float *scores = recogniser_do(p->recogniser, w, on_event, p);
-            if (p->clips)
-                clips_scores(p->clips, &w->info, scores);
-            ring_release(p->windows);
-            atomic_store_explicit(&p->busy, decision_busy(recogniser_decision(p->recogniser)), memory_order_relaxed);
-            /* release: see await_worker */
-            atomic_fetch_add_explicit(&p->windows_done, 1, memory_order_release);
-        }
+        take_worker_requests(p, ended);
+        hear(p);
     }
     recogniser_finish(p->recogniser, on_event, p);
     eventfd_wake(p->end_fd);

@@ -86,6 +86,40 @@ void run_config_tell_labels(struct run_config *r)
     run_labels_tell(r->outputs, labels, n, &r->cx->config);
 }
 
+static bool among(const char *label, const char *const *labels, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(labels[i], label) == 0)
+            return true;
+    return false;
+}
+
+/* A model with other sounds takes over: for that moment the outputs know those of both, so that no event of either comes as one of an
+ * unknown sound. */
+static void on_labels(void *ctx, const char *const *fresh, size_t n_fresh)
+{
+    struct run_config *r = ctx;
+    size_t n_old, n = n_fresh;
+    const char *const *old = pipeline_labels(r->pipeline, &n_old);
+    const char **both = calloc(n_old + n_fresh + 1, sizeof *both);
+
+    if (!both)
+        return;
+    memcpy(both, fresh, n_fresh * sizeof *both);
+    for (size_t i = 0; i < n_old; i++)
+        if (!among(old[i], fresh, n_fresh))
+            both[n++] = old[i];
+    run_labels_tell(r->outputs, both, n, &r->cx->config);
+    free(both);
+}
+
+void run_config_start(struct run_config *r, struct pipeline *p, struct run_outputs *outputs)
+{
+    r->pipeline = p;
+    r->outputs = outputs;
+    pipeline_on_labels(p, on_labels, r);
+}
+
 /* --- one option ----------------------------------------------------------------------------------------------------- */
 
 static int copy(struct config *out, const struct config *c, struct err *err)
@@ -132,18 +166,31 @@ static int change(struct run_config *r, const char *key, const char *value, stru
     else
         rc = -1;
     config_free(&fresh);
-    if (rc == 0 && strcmp(key, "model.file") == 0)
-        run_config_tell_labels(r);
+    if (strcmp(key, "model.file") == 0)
+        run_config_tell_labels(r); /* also where it failed half way */
     return rc;
+}
+
+/* The text of an option as a configuration has it. */
+static void text_of(const struct config *c, const char *key, char out[OPTION_VALUE])
+{
+    char section[SETTINGS_KEY];
+    const char *dot = strchr(key, '.');
+
+    snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
+    option_text(option_find(section, dot + 1), c, out);
 }
 
 int run_config_set(struct run_config *r, const char *key, const char *value, bool persist, struct err *err)
 {
+    char text[OPTION_VALUE];
+
     if (persist && !r->settings.path[0])
         return err_set(err, "nothing can be kept over a restart: there is no state directory");
     if (change(r, key, value, err) < 0)
         return -1;
-    if (persist && settings_keep(&r->settings, key, value, err) < 0) {
+    text_of(&r->cx->config, key, text); /* as it is written in a file, however it was put */
+    if (persist && settings_keep(&r->settings, key, text, err) < 0) {
         note_set(r, key, true);
         return err_prefix(err, "in force now, but not kept over a restart: ");
     }
@@ -155,16 +202,6 @@ int run_config_set(struct run_config *r, const char *key, const char *value, boo
                  settings_find(&r->settings, key));
     note_set(r, key, !persist);
     return 0;
-}
-
-/* The text of an option as a configuration has it. */
-static void text_of(const struct config *c, const char *key, char out[OPTION_VALUE])
-{
-    char section[SETTINGS_KEY];
-    const char *dot = strchr(key, '.');
-
-    snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
-    option_text(option_find(section, dot + 1), c, out);
 }
 
 static int without_kept(struct run_config *r, struct config *out, struct err *err)
@@ -251,6 +288,7 @@ void run_config_reload(struct run_config *r)
 
     if (cmdline_reload(r->cx, &fresh, &err) < 0 || apply_all(r, &fresh, &err) < 0) {
         log_error("reload: %s; everything stays as it was", err.text);
+        run_config_tell_labels(r);
     } else {
         config_diff(&r->cx->config, &fresh, say_difference, r);
         say_kept(r);

@@ -22,6 +22,9 @@ struct run_config {
  * file and the flags at every reload. What cannot be used is set aside. */
 void run_config_open(struct run_config *r, struct cmd_context *cx, const char *state_dir);
 
+/* What the rest acts on. */
+void run_config_start(struct run_config *r, struct pipeline *p, struct run_outputs *outputs);
+
 /* Gives up what is kept and goes back to the configuration. -1: nothing was kept, or the configuration cannot be read any more. */
 int run_config_give_up(struct run_config *r, const char *why, struct err *err);
 

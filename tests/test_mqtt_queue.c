@@ -257,6 +257,51 @@ static void test_random(void **state)
     mqtt_queue_free(q);
 }
 
+/* A model with other sounds: the states of those that are gone are cleared, their waiting events say nothing of them any more. */
+static void test_other_labels(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"siren", "rain", "dog_bark", "cat"}, *const fresh[] = {"rain", "cat",
+                                                                                              "background"};
+    struct queue_state {
+        const char *label;
+        enum mqtt_state state;
+    } expected[] = {{"dog_bark", MQTT_GONE}, {"siren", MQTT_GONE}};
+    struct mqtt_queue *q = online(0);
+    size_t label;
+    enum mqtt_state now;
+
+    put(q, EVENT_START, "siren", "1", true, false);
+    mqtt_queue_relabel(q, both, 4);
+    assert_true(mqtt_queue_next_state(q, &label, &now));
+    assert_string_equal(mqtt_queue_label(q, label), "cat");
+    assert_int_equal(now, MQTT_OFF);
+    assert_false(mqtt_queue_next_state(q, &label, &now));
+    put(q, EVENT_START, "cat", "2", true, false);
+    mqtt_queue_relabel(q, fresh, 3);
+    put(q, EVENT_END, "siren", "3", true, false);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(mqtt_queue_next_state(q, &label, &now));
+        assert_string_equal(mqtt_queue_label(q, label), expected[i].label);
+        assert_int_equal(now, expected[i].state);
+    }
+    assert_false(mqtt_queue_next_state(q, &label, &now));
+    expect(q, "1", -1, true); /* the event is told all the same */
+    expect(q, "2", MQTT_ON, true);
+    expect(q, "3", -1, true);
+    assert_false(mqtt_queue_has_label(q, "siren"));
+    assert_true(mqtt_queue_has_label(q, "cat"));
+
+    mqtt_queue_relabel(q, labels, 3); /* and back */
+    assert_true(mqtt_queue_has_label(q, "siren"));
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(mqtt_queue_next_state(q, &label, &now));
+        assert_int_equal(now, strcmp(mqtt_queue_label(q, label), "cat") == 0 ? MQTT_GONE : MQTT_OFF);
+    }
+    assert_false(mqtt_queue_next_state(q, &label, &now));
+    mqtt_queue_free(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_the_end_of_a_test_leaves_a_sound_on),
         cmocka_unit_test(test_updates_go_first),
         cmocka_unit_test(test_drop_while_connected),
+        cmocka_unit_test(test_other_labels),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

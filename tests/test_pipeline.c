@@ -399,12 +399,12 @@ static void reload(void **state)
     feed(b, 3, 400, 0.3);
     WAIT_FOR(count(&b->recorder, EVENT_START, "low_tone") == 2);
 
-    /* another window length cannot be had while running; nothing changes */
-    assert_int_equal(tiny_model_write(other, sizeof other, "0.5"), 0);
+    /* windows shorter than the step from one to the next: refused, nothing changes */
+    assert_int_equal(tiny_model_write(other, sizeof other, "0.25"), 0);
     snprintf(fresh.model.file, sizeof fresh.model.file, "%s", other);
     fresh.gate.threshold.db = -50;
     assert_int_equal(pipeline_reload(b->pipeline, &fresh, true, &err), -1);
-    assert_non_null(strstr(err.text, "restart"));
+    assert_non_null(strstr(err.text, "hop"));
     unlink(other);
     assert_int_equal(pipeline_reload(b->pipeline, &fresh, true, &err), -1); /* and now it is gone */
     assert_non_null(strstr(err.text, other));
@@ -412,6 +412,53 @@ static void reload(void **state)
     end_input(b);
     pipeline_stop(b->pipeline);
     assert_paired(&b->recorder);
+}
+
+/* Models whose windows have other lengths take over in mid sound, one after the other: what sounds ends and starts anew at the very
+ * sample, and not a frame is lost. */
+static void other_windows(void **state)
+{
+    struct bench *b = *state;
+    static const char *const lengths[] = {"0.5", "3", "1", "0.6"};
+    struct config fresh = b->config;
+    char other[64];
+    struct err err;
+    double fed = 0;
+
+    begin(b, false);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        feed(b, 4, 400, 0.3);
+        fed += 4;
+        WAIT_FOR(position(b) == (uint64_t)(fed * RATE));
+        assert_int_equal(tiny_model_write(other, sizeof other, lengths[i]), 0);
+        snprintf(fresh.model.file, sizeof fresh.model.file, "%s", other);
+        assert_int_equal(pipeline_reload(b->pipeline, &fresh, true, &err), 0);
+        unlink(other);
+        assert_int_equal(count(&b->recorder, EVENT_END, "low_tone"), (int)i + 1);
+        assert_int_equal(count(&b->recorder, EVENT_START, "low_tone"), (int)i + 1);
+    }
+    feed(b, 4, 4000, 0.3);
+    feed(b, 2, 0, 0);
+    fed += 6;
+    end_input(b);
+    assert_int_equal(count(&b->recorder, EVENT_START, "high_tone"), 1);
+    assert_int_equal(position(b), (uint64_t)(fed * RATE));
+    assert_int_equal(health(b).lost_frames, 0);
+    assert_int_equal(health(b).windows_dropped, 0);
+    pipeline_stop(b->pipeline);
+    assert_paired(&b->recorder);
+
+    /* the events lie where the sounds were, counted from the stream's beginning */
+    uint64_t end = 0;
+    for (size_t i = 0; i < b->recorder.n; i++) {
+        const struct event *e = &b->recorder.events[i];
+        if (e->type != EVENT_END || strcmp(e->label, "low_tone") != 0)
+            continue;
+        assert_in_range(e->start_position, end, end + RATE / 2);
+        end += 4 * RATE;
+        assert_in_range(e->end_position, end - RATE / 2, end);
+    }
+    assert_int_equal(end, 16 * RATE);
 }
 
 /* An output that hangs (against its contract) holds up the worker alone: windows that find no room are counted, the watchdog
@@ -511,6 +558,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(listening, setup, teardown),
         cmocka_unit_test_setup_teardown(threshold, setup, teardown),
         cmocka_unit_test_setup_teardown(reload, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_windows, setup, teardown),
         cmocka_unit_test_setup_teardown(overflow, setup, teardown),
         cmocka_unit_test_setup_teardown(rests, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_in_sound, setup, teardown),

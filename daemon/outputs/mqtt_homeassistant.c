@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #define LOOK_S   1.0 /* for what is retained to come in */
+#define SETTLE_S 0.5 /* a change may come in two steps */
 #define LEAST_S  0.5 /* after Home Assistant came up: many boxes do not answer at once */
 #define SPREAD_S 4.5
 
@@ -33,11 +34,11 @@ void mqtt_homeassistant_begin(struct mqtt *m)
     char topic[MQTT_TOPIC];
 
     config_topic(m, topic, "+");
-    s->looking = mqtt_link_subscribe(s->link, topic, true,
+    s->looking = mqtt_link_subscribe(s->link, topic, LINK_NOT_OWN,
                                      "what an earlier configuration announced to Home Assistant is not removed") == 0;
     snprintf(topic, sizeof topic, "%.200s/status", m->config.homeassistant.prefix);
     if (m->config.homeassistant.enabled)
-        mqtt_link_subscribe(s->link, topic, true, "a restart of Home Assistant is not noticed");
+        mqtt_link_subscribe(s->link, topic, LINK_NOT_OWN, "a restart of Home Assistant is not noticed");
     s->announce_at = mqtt_now() + LOOK_S;
 }
 
@@ -59,14 +60,23 @@ void mqtt_labels(struct output *o, const struct output_label *labels, size_t n)
     struct mqtt *m = (struct mqtt *)o;
     struct output_label *copy = calloc(n ? n : 1, sizeof *copy);
 
-    if (!copy)
+    const char **names = calloc(n ? n : 1, sizeof *names);
+
+    if (!copy || !names) {
+        free(copy);
+        free(names);
         return;
+    }
     memcpy(copy, labels, n * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        names[i] = copy[i].label;
+    mqtt_queue_relabel(m->queue, names, n);
+    free(names);
     pthread_mutex_lock(&m->lock);
     struct output_label *old = m->labels;
+    m->announce |= !old || n != m->n_labels || memcmp(old, copy, n * sizeof *copy) != 0;
     m->labels = copy;
     m->n_labels = n;
-    m->announce = true;
     pthread_mutex_unlock(&m->lock);
     free(old);
     mqtt_wake(m);
@@ -204,7 +214,7 @@ bool mqtt_send_homeassistant(struct mqtt *m)
     m->announce = false;
     pthread_mutex_unlock(&m->lock);
     if (again && !s->announce_at)
-        s->announce_at = mqtt_now();
+        s->announce_at = mqtt_now() + SETTLE_S;
     if (s->announce_at && ready && mqtt_now() >= s->announce_at) {
         s->announce_at = 0;
         if (s->looking)

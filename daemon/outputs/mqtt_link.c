@@ -248,11 +248,13 @@ int mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *payloa
     return mosquitto_publish(l->m, &mid, topic, (int)size, payload, qos, retain) ? -1 : mid;
 }
 
-int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, bool no_local, const char *loss)
+int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, enum mqtt_link_filter filter, const char *loss)
 {
-    int mid, options = no_local && l->version == 5 ? MQTT_SUB_OPT_NO_LOCAL : 0;
+    static const int options[] = {
+        [LINK_NOT_OWN] = MQTT_SUB_OPT_NO_LOCAL, [LINK_AS_RETAINED] = MQTT_SUB_OPT_RETAIN_AS_PUBLISHED};
+    int mid;
 
-    if (mosquitto_subscribe_v5(l->m, &mid, topic, 1, options, NULL))
+    if (mosquitto_subscribe_v5(l->m, &mid, topic, 1, l->version == 5 ? options[filter] : 0, NULL))
         return -1;
     if (l->n_asked < sizeof l->asked / sizeof *l->asked) {
         l->asked[l->n_asked].mid = mid;

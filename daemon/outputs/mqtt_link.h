@@ -50,8 +50,13 @@ bool mqtt_link_clear(struct mqtt_link *l);
 /* Returns the message id, or -1: not sent. Never blocks. */
 int mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *payload, size_t size, int qos, bool retain);
 
-/* no_local: not what we publish ourselves (MQTT 5 only). loss: what does not work where the broker refuses; a static text. */
-int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, bool no_local, const char *loss);
+/* loss: what does not work where the broker refuses; a static text. */
+enum mqtt_link_filter { /* MQTT 5 only */
+                        LINK_ALL,
+                        LINK_NOT_OWN, /* not what we publish ourselves */
+                        LINK_AS_RETAINED /* a message that is published to be retained comes with that mark, not only one that was there before */
+};
+int mqtt_link_subscribe(struct mqtt_link *l, const char *topic, enum mqtt_link_filter filter, const char *loss);
 void mqtt_link_unsubscribe(struct mqtt_link *l, const char *topic);
 
 /* Sends DISCONNECT: no will. */

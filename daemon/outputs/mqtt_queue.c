@@ -14,16 +14,14 @@ struct mqtt_queue *mqtt_queue_new(size_t capacity, const char *const *labels, si
     pthread_mutex_init(&q->lock, NULL);
     q->capacity = capacity > MQTT_QUEUE_MIN ? capacity : MQTT_QUEUE_MIN;
     q->slots = calloc(q->capacity, sizeof *q->slots);
-    q->labels = calloc(n_labels + 1, sizeof *q->labels);
+    q->labels = calloc(MQTT_LABELS_MOST, sizeof *q->labels);
     if (!q->slots || !q->labels) {
         mqtt_queue_free(q);
         return NULL;
     }
     /* slots are linked into the free list when first used, so that an idle queue's pages stay untouched */
     q->oldest = q->newest = q->waiting = NONE;
-    for (size_t i = 0; i < n_labels; i++)
-        if (!label_is_silence(labels[i])) /* never on */
-            strncpy(q->labels[q->n_labels++].name, labels[i], LABEL_SIZE - 1);
+    mqtt_queue_relabel(q, labels, n_labels);
     return q;
 }
 
@@ -49,6 +47,36 @@ void mqtt_queue_set_due(struct mqtt_queue *q, size_t label)
 {
     q->figures.due += !q->labels[label].due;
     q->labels[label].due = true;
+}
+
+static bool among(const char *name, const char *const *labels, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(labels[i], name) == 0)
+            return true;
+    return false;
+}
+
+void mqtt_queue_relabel(struct mqtt_queue *q, const char *const *labels, size_t n)
+{
+    pthread_mutex_lock(&q->lock);
+    for (size_t i = 0; i < q->n_labels; i++) {
+        struct label *l = &q->labels[i];
+        bool gone = !among(l->name, labels, n);
+        if (gone != l->gone)
+            mqtt_queue_set_due(q, i);
+        if (gone)
+            l->heard = l->tested = false;
+        l->gone = gone;
+    }
+    for (size_t i = 0; i < n && q->n_labels < MQTT_LABELS_MOST; i++) {
+        if (label_is_silence(labels[i]) || find_label(q, labels[i]) != NONE) /* the former is never on */
+            continue;
+        strncpy(q->labels[q->n_labels++].name, labels[i], LABEL_SIZE - 1);
+        if (q->online)
+            mqtt_queue_set_due(q, q->n_labels - 1);
+    }
+    pthread_mutex_unlock(&q->lock);
 }
 
 static void unlink_slot(struct mqtt_queue *q, size_t i)
@@ -150,7 +178,7 @@ size_t mqtt_queue_fill(struct mqtt_queue *q, const struct event *event, bool mes
 
 static enum mqtt_state state_of(const struct label *l)
 {
-    return l->heard ? MQTT_ON : l->tested ? MQTT_TEST : MQTT_OFF;
+    return l->gone ? MQTT_GONE : l->heard ? MQTT_ON : l->tested ? MQTT_TEST : MQTT_OFF;
 }
 
 /* What the event makes of its label's state, or -1 for no change. */
@@ -165,11 +193,10 @@ static int apply(struct label *l, const struct event *event)
 
 bool mqtt_queue_put(struct mqtt_queue *q, const struct event *event, int64_t seq)
 {
-    size_t label = find_label(q, event->label);
-
     pthread_mutex_lock(&q->lock);
     q->number++;
-    int state = label == NONE ? -1 : apply(&q->labels[label], event);
+    size_t label = find_label(q, event->label);
+    int state = label == NONE || q->labels[label].gone ? -1 : apply(&q->labels[label], event);
     bool room = seq <= 0 || q->figures.saved < WINDOW_OF(q->capacity);
     bool message = event->notify && seq >= 0 && room;
     if (message || (state >= 0 && q->online && !event->notify)) {
@@ -189,7 +216,8 @@ void mqtt_queue_online(struct mqtt_queue *q)
     pthread_mutex_lock(&q->lock);
     q->online = true;
     for (size_t i = 0; i < q->n_labels; i++)
-        mqtt_queue_set_due(q, i);
+        if (!q->labels[i].gone)
+            mqtt_queue_set_due(q, i);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -235,7 +263,7 @@ bool mqtt_queue_next(struct mqtt_queue *q, struct mqtt_item *item)
     size_t i = q->waiting;
     if (i != NONE) {
         const struct slot *s = &q->slots[i];
-        bool stale = s->state >= 0 && s->number <= q->labels[s->label].published;
+        bool stale = s->state >= 0 && (q->labels[s->label].gone || s->number <= q->labels[s->label].published);
         item->event = s->event;
         item->message = s->message;
         item->state = stale ? -1 : s->state;
@@ -276,9 +304,13 @@ const char *mqtt_queue_label(const struct mqtt_queue *q, size_t label)
     return q->labels[label].name;
 }
 
-bool mqtt_queue_has_label(const struct mqtt_queue *q, const char *name)
+bool mqtt_queue_has_label(struct mqtt_queue *q, const char *name)
 {
-    return find_label(q, name) != NONE;
+    pthread_mutex_lock(&q->lock);
+    size_t i = find_label(q, name);
+    bool has = i != NONE && !q->labels[i].gone;
+    pthread_mutex_unlock(&q->lock);
+    return has;
 }
 
 void mqtt_queue_figures(struct mqtt_queue *q, struct mqtt_figures *out)

@@ -25,7 +25,14 @@
 #define MQTT_QUEUE_MIN 32 /* above MQTT_INFLIGHT: there is always one that may go */
 #define MQTT_INFLIGHT  20 /* messages with the broker at a time */
 
-enum mqtt_state { MQTT_OFF, MQTT_ON, MQTT_TEST };
+enum mqtt_state {
+    MQTT_OFF,
+    MQTT_ON,
+    MQTT_TEST,
+    MQTT_GONE /* no such label any more: the retained state is to be cleared */
+};
+
+#define MQTT_LABELS_MOST 4096 /* that there ever were; more have no state */
 
 struct mqtt_queue;
 
@@ -69,6 +76,9 @@ bool mqtt_queue_saved(struct mqtt_queue *q, const char *id, int64_t seq);
 /* Those of the outbox up to seq were given up: what waits of them goes. */
 void mqtt_queue_forget(struct mqtt_queue *q, int64_t seq);
 
+/* The labels that there are from now on. What is not among them is MQTT_GONE; what is new is to be published. */
+void mqtt_queue_relabel(struct mqtt_queue *q, const char *const *labels, size_t n);
+
 /* A connection begins: every label's state is to be published. It ended: what was taken waits again, in its old place. */
 void mqtt_queue_online(struct mqtt_queue *q);
 void mqtt_queue_offline(struct mqtt_queue *q);
@@ -84,7 +94,7 @@ int64_t mqtt_queue_done(struct mqtt_queue *q, size_t slot);
 void mqtt_queue_rewind(struct mqtt_queue *q);
 
 const char *mqtt_queue_label(const struct mqtt_queue *q, size_t label);
-bool mqtt_queue_has_label(const struct mqtt_queue *q, const char *name);
+bool mqtt_queue_has_label(struct mqtt_queue *q, const char *name);
 
 void mqtt_queue_figures(struct mqtt_queue *q, struct mqtt_figures *out);
 

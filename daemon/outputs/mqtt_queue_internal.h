@@ -26,6 +26,7 @@ struct slot {
 struct label {
     char name[LABEL_SIZE];
     bool heard, tested;
+    bool gone;          /* the model in use does not know it */
     bool due;           /* its present state is to be published */
     uint64_t published; /* number of the last put when the present state was published: older events say nothing new */
 };
@@ -40,7 +41,7 @@ struct mqtt_queue {
     bool online;
     size_t updates; /* waiting ones: saves a search where there is none */
     uint64_t number;
-    struct label *labels;
+    struct label *labels; /* [MQTT_LABELS_MOST], of which the pages in use are there: names and places stay */
     size_t n_labels;
     struct mqtt_figures figures;
 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const states[] = {[MQTT_OFF] = "OFF", [MQTT_ON] = "ON", [MQTT_TEST] = "TEST"};
+static const char *const states[] = {[MQTT_OFF] = "OFF", [MQTT_ON] = "ON", [MQTT_TEST] = "TEST", [MQTT_GONE] = ""};
 
 #define CLEAR_S 3.0 /* s that retained states of old labels may take to come in */
 #define PAYLOAD 2048
@@ -149,9 +149,10 @@ void mqtt_session_begin(struct mqtt *m)
     s->began = s->heard = mqtt_now();
     mqtt_session_publish(m, "status", NULL, "online", true);
     mqtt_topic(topic, &m->names, "set", "+");
-    mqtt_link_subscribe(s->link, topic, false, "commands are not heard");
+    mqtt_link_subscribe(s->link, topic, LINK_AS_RETAINED, "commands are not heard");
     mqtt_topic(topic, &m->names, "state", "+");
-    s->clearing = mqtt_link_subscribe(s->link, topic, true, "states of sounds that are no more are not cleared") == 0;
+    s->clearing =
+        mqtt_link_subscribe(s->link, topic, LINK_NOT_OWN, "states of sounds that are no more are not cleared") == 0;
     mqtt_queue_online(m->queue);
     mqtt_commands_begin(m);
     mqtt_homeassistant_begin(m);
