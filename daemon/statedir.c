@@ -99,6 +99,18 @@ int state_dir_find(const struct cmd_context *cx, char *out, size_t size, struct 
     return 0;
 }
 
+int state_dir_look(const struct cmd_context *cx, char *out, size_t size, struct err *err)
+{
+    const char *env = getenv("STATE_DIRECTORY"), *from = "";
+    bool said = cx->state_dir || (env && *env) || cx->config.state.dir[0];
+
+    if (choose(cx, out, size, &from, err) < 0)
+        return -1;
+    if (!said && access(out, F_OK) < 0 && access(SYSTEM_DIR, F_OK) == 0)
+        snprintf(out, size, SYSTEM_DIR);
+    return 0;
+}
+
 static int in_dir(char out[PATH_SIZE], const char *dir, const char *name, struct err *err)
 {
     int n = snprintf(out, PATH_SIZE, "%s/%s", dir, name);

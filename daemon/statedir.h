@@ -9,6 +9,10 @@
  * applies cannot be made or written; err names it and why. */
 int state_dir_find(const struct cmd_context *cx, char *out, size_t size, struct err *err);
 
+/* The same for a command that only reads what is there: makes nothing, needs no right to write. Where nobody said which, and there is
+ * none of the user's own, it is /var/lib/earshot if that exists, whether it may be read or not. */
+int state_dir_look(const struct cmd_context *cx, char *out, size_t size, struct err *err);
+
 /* Held until state_unlock, or until the process ends in any way. NULL: another daemon has the directory (err names its process),
  * or it cannot be locked. */
 struct state_lock;

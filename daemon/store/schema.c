@@ -309,12 +309,13 @@ sqlite3 *schema_open_read(const char *dir, struct err *err)
         db = NULL;
         rc = open_read(path, "?immutable=1", &db);
     }
-    if (rc)
+    if (rc) {
         schema_explain(dir, db, rc, err);
-    else if (look(db, path, &version, err) == SCHEMA_GOOD && version > 0)
-        return db;
-    else if (version == 0)
+    } else if (look(db, path, &version, err) == SCHEMA_GOOD) {
+        if (version > 0)
+            return db;
         err_set(err, "%s is empty: nothing was stored yet", path);
+    }
     sqlite3_close(db);
     return NULL;
 }
