@@ -2,6 +2,8 @@
  * table). Not a test: these machines are shared, and a figure is no verdict. */
 #include "audio/audiofile.h"
 #include "audio/resample.h"
+#include "audio/soundlevel.h"
+#include "base/clock.h"
 #include "features/features.h"
 
 #include <fcntl.h>
@@ -63,12 +65,39 @@ static void bench_feature(const char *name, const char *text, const struct param
     feature_free(f);
 }
 
+/* CPU of a second of sound, in ms; what else runs on the machine is not counted. */
+static void bench_level(const char *text, bool third_octave)
+{
+    enum { SECONDS = 60, PIECE = 480 };
+    struct err err;
+    struct soundlevel *m =
+        soundlevel_new(&(struct soundlevel_params){.rate = 48000, .full_scale = 1, .third_octave = third_octave}, &err);
+    float x[PIECE];
+    uint32_t seed = 1;
+
+    if (!m) {
+        fprintf(stderr, "bench: %s\n", err.text);
+        exit(1);
+    }
+    for (int i = 0; i < PIECE; i++) {
+        seed = seed * 1664525 + 1013904223;
+        x[i] = (float)(int32_t)seed / 2147483648.0f * 0.1f;
+    }
+    double t = clock_s(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < SECONDS * 100; i++)
+        soundlevel_do(m, x, PIECE);
+    printf("%s\t%.3f\n", text, (clock_s(CLOCK_THREAD_CPUTIME_ID) - t) * 1e3 / SECONDS);
+    soundlevel_free(m);
+}
+
 static int features(void)
 {
     static const struct param mean[] = {{"pooling", "mean"}};
     bench_feature("logmel", "log-mel, 64 bands, 16 kHz", NULL, 0);
     bench_feature("mfcc", "MFCC-40 mean, 22.05 kHz", mean, 1);
     bench_feature("nrdt", "NRDT, 44.1 kHz", NULL, 0);
+    bench_level("sound level meter, 48 kHz", false);
+    bench_level("  with thirds of octaves", true);
     return 0;
 }
 
