@@ -15,7 +15,7 @@ char *realname_of(struct realname *r, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *folder = !slash ? "." : slash == path ? "/" : path;
-    size_t n = slash > path ? (size_t)(slash - path) : 1;
+    size_t n = slash && slash > path ? (size_t)(slash - path) : 1;
     char *name = NULL;
 
     if (!r->folder || strncmp(r->folder, folder, n) != 0 || r->folder[n]) {
