@@ -23,7 +23,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
 QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level
-WAITING_NAMES   := service webhook mqtt homeassistant microphone capture ears
+WAITING_NAMES   := service webhook mqtt store homeassistant microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
 LONG_NAMES  := tree arm64
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder
