@@ -254,17 +254,17 @@ static uint64_t limit(const struct clip_recorder *r, const struct clip *c)
     return to < r->buffer.end ? to : r->buffer.end;
 }
 
-void clip_advance(struct clip_recorder *r, struct clip *c)
+bool clip_advance(struct clip_recorder *r, struct clip *c)
 {
     uint64_t to = limit(r, c), end = c->end < c->cap ? c->end : c->cap;
 
     if (!c->all && !c->speech && !c->failed && recorder_speech(r, c->from, to > end && c->ended ? end : to, NULL))
         drop(r, c, CLIP_SPEECH);
     write_up_to(r, c, to);
-    if (c->maybe && !c->ended)
-        return;
-    if (c->next >= (c->ended || c->all ? end : c->cap))
-        finish(r, c);
+    if ((c->maybe && !c->ended) || c->next < (c->ended || c->all ? end : c->cap))
+        return true;
+    finish(r, c);
+    return false;
 }
 
 void clip_cut(struct clip_recorder *r, struct clip *c)
@@ -274,8 +274,7 @@ void clip_cut(struct clip_recorder *r, struct clip *c)
         c->end = r->buffer.end;
     if (c->cap > c->end)
         c->cap = c->end;
-    clip_advance(r, c);
-    if (c->used)
+    if (clip_advance(r, c))
         finish(r, c);
 }
 

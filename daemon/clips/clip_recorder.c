@@ -102,7 +102,7 @@ bool recorder_speech(const struct clip_recorder *r, uint64_t from, uint64_t to, 
     return found;
 }
 
-static void add_span(struct clip_recorder *r, uint64_t from, uint64_t to)
+void recorder_add_speech(struct clip_recorder *r, uint64_t from, uint64_t to)
 {
     struct span *last = r->n_spans ? &r->spans[r->n_spans - 1] : NULL;
 
@@ -144,14 +144,14 @@ static void on_judged(void *ctx, uint64_t from, uint64_t to, uint64_t settled, b
     struct clip_recorder *r = ctx;
 
     if (speech)
-        add_span(r, from, to);
+        recorder_add_speech(r, from, to);
     if (embedding)
         share_embedding(r, from, to, embedding);
     r->settled = settled;
 }
 
 /* From the oldest sample on: whatever begins later reaches no further back. */
-static void start_judging(struct clip_recorder *r)
+void recorder_judge(struct clip_recorder *r)
 {
     struct err err;
     const int16_t *x;
@@ -205,7 +205,7 @@ static void advance_all(struct clip_recorder *r)
     }
 }
 
-static void advance(struct clip_recorder *r)
+void recorder_advance(struct clip_recorder *r)
 {
     if (r->config.clips.record == CLIPS_ALL) {
         advance_all(r);
@@ -225,14 +225,14 @@ static void take(struct clip_recorder *r, const int16_t *x, uint64_t n)
         if (!r->judging)
             clip_buffer_reset(&r->buffer, r->buffer.end);
         begin_all(r, r->buffer.end);
-        start_judging(r);
+        recorder_judge(r);
     }
     while (n > 0) {
         size_t piece = n < CLIP_BLOCK ? (size_t)n : CLIP_BLOCK;
         clip_buffer_push(&r->buffer, x, piece);
         if (r->judging)
             clip_judge_do(r->judge, x, piece, on_judged, r);
-        advance(r);
+        recorder_advance(r);
         x = x ? x + piece : NULL;
         n -= piece;
     }
@@ -245,7 +245,7 @@ static void end_stream(struct clip_recorder *r)
         clip_judge_end(r->judge, on_judged, r);
     if (r->judging || !r->judge)
         r->settled = r->buffer.end + r->margin;
-    advance(r); /* a file of `all` may become full, and the rest goes into another one */
+    recorder_advance(r); /* a file of `all` may become full, and the rest goes into another one */
     r->judging = false;
     for (unsigned i = 0; i < CLIPS_AT_ONCE; i++)
         if (r->clips[i].used)
@@ -304,100 +304,6 @@ void clip_recorder_finish(struct clip_recorder *r)
 {
     if (r->rate)
         end_stream(r);
-}
-
-/* --- notes ------------------------------------------------------------------------------------------------------------- */
-
-static struct clip *find(struct clip_recorder *r, uint64_t serial)
-{
-    for (unsigned i = 0; i < CLIPS_AT_ONCE; i++)
-        if (r->clips[i].used && !r->clips[i].all && r->clips[i].serial == serial)
-            return &r->clips[i];
-    return NULL;
-}
-
-static uint64_t after(const struct clip_recorder *r, uint64_t heard)
-{
-    return heard + (uint64_t)llround(r->config.clips.postroll * r->rate);
-}
-
-static void note_start(struct clip_recorder *r, const struct clip_note *n)
-{
-    struct clip *c = clip_begin(r, n);
-
-    if (!c) {
-        log_warn("clip of %s is not kept: %d others are being written", n->label, CLIPS_AT_ONCE);
-        r->figures.failed++;
-        if (r->fate)
-            r->fate(r->ctx, n->serial, CLIP_FAILED);
-        return;
-    }
-    c->end = after(r, n->to);
-    bool judged = r->judging;
-    start_judging(r);
-    unsigned n_kept = r->n_recent < RECENT ? r->n_recent : RECENT;
-    for (unsigned i = 0; judged && i < n_kept && clip_judge_embedding_size(r->judge) > 0; i++) {
-        const struct recent *e = &r->recent[(r->n_recent - n_kept + i) % RECENT];
-        if (e->x && e->to > c->from)
-            clip_embedding(c, e->x, clip_judge_embedding_size(r->judge));
-    }
-}
-
-static void note_end(struct clip_recorder *r, struct clip *c, const struct clip_note *n)
-{
-    c->end = after(r, n->to);
-    c->ended = true;
-    if (c->maybe) {
-        c->maybe = false;
-        memcpy(c->label, n->label, sizeof c->label);
-        memcpy(c->event_id, n->event_id, sizeof c->event_id);
-        memcpy(c->name, n->name, sizeof c->name);
-        r->figures.speech += c->speech; /* not counted while nobody had asked for it */
-        r->figures.failed += c->failed;
-    }
-}
-
-static void note_close(struct clip_recorder *r)
-{
-    for (unsigned i = 0; i < CLIPS_AT_ONCE; i++) {
-        struct clip *c = &r->clips[i];
-        if (c->used && !c->all && c->maybe && !c->ended)
-            clip_forget(c); /* nobody has asked for it */
-        else if (c->used && !c->all)
-            c->ended = true;
-    }
-}
-
-bool clip_recorder_note(struct clip_recorder *r, const struct clip_note *n)
-{
-    if (n->stream > r->stream)
-        return false;
-    if (n->stream < r->stream || !r->rate)
-        return true; /* its clips ended with the stream */
-    struct clip *c = find(r, n->serial);
-    switch (n->type) {
-    case NOTE_START:
-    case NOTE_MAYBE:
-        note_start(r, n);
-        break;
-    case NOTE_HEARD:
-        if (c && !c->ended)
-            c->end = after(r, n->to);
-        break;
-    case NOTE_END:
-        if (c && !c->ended)
-            note_end(r, c, n);
-        break;
-    case NOTE_SPEECH:
-        if (r->judge)
-            add_span(r, n->from, n->to);
-        break;
-    case NOTE_CLOSE:
-        note_close(r);
-        break;
-    }
-    advance(r);
-    return true;
 }
 
 void clip_recorder_tick(struct clip_recorder *r, int64_t utc_ms)

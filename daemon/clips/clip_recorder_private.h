@@ -1,4 +1,4 @@
-/* The recorder's inside: clip_recorder.c (stream, judge, notes) and clip_one.c (a clip from its start to its end). */
+/* The recorder's inside: clip_recorder.c (stream and judge), clip_notes.c (what was heard) and clip_one.c (a clip from its start to its end). */
 #ifndef EARSHOT_CLIP_RECORDER_PRIVATE_H
 #define EARSHOT_CLIP_RECORDER_PRIVATE_H
 
@@ -65,14 +65,17 @@ struct clip_recorder {
 
 /* A clip begins; false: there are too many (said and counted). */
 struct clip *clip_begin(struct clip_recorder *r, const struct clip_note *n);
-/* Writes what may be written, and finishes the clip where it is complete. */
-void clip_advance(struct clip_recorder *r, struct clip *c);
+/* Writes what may be written, and finishes the clip where it is complete: false, it is none any more. */
+bool clip_advance(struct clip_recorder *r, struct clip *c);
 /* No more samples of this stream: it ends with what there is. */
 void clip_cut(struct clip_recorder *r, struct clip *c);
 void clip_forget(struct clip *c); /* with its file */
 void clip_embedding(struct clip *c, const float *x, size_t size);
 
 /* --- clip_recorder.c */
+void recorder_advance(struct clip_recorder *r); /* all clips */
+void recorder_judge(struct clip_recorder *r);   /* from the oldest sample on, where it is not done yet */
+void recorder_add_speech(struct clip_recorder *r, uint64_t from, uint64_t to);
 bool recorder_speech(const struct clip_recorder *r, uint64_t from, uint64_t to, struct span *first);
 int64_t recorder_utc(const struct clip_recorder *r, uint64_t position);
 void recorder_complain(struct clip_recorder *r, const struct err *err);
