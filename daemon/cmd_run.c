@@ -66,6 +66,19 @@ static void open_log(const struct config *c)
     log_open(service_stderr_is_journal() ? LOG_PRIORITY : LOG_PLAIN, level);
 }
 
+/* The store's thread, while the directory could not be had at the start: perhaps somebody has put it right. */
+static int state_ready(void *ctx, struct err *err)
+{
+    struct daemon *d = ctx;
+
+    if (d->lock)
+        return 0;
+    if (state_dir_make(d->state_dir, err) < 0)
+        return -1;
+    d->lock = state_lock(d->state_dir, err);
+    return d->lock ? 0 : -1;
+}
+
 /* Without a state directory the daemon hears and tells all the same: it only keeps nothing. */
 static int open_state(struct daemon *d, struct err *err)
 {
@@ -75,6 +88,8 @@ static int open_state(struct daemon *d, struct err *err)
         log_warn("%s; going on without: there is no history, events that are not sent yet do not survive the daemon's "
                  "end, and the noise floor is learned anew at each start",
                  why.text);
+        if (state_dir_choose(d->cx, d->state_dir, sizeof d->state_dir, &why) < 0)
+            d->state_dir[0] = '\0';
         return 0;
     }
     d->lock = state_lock(d->state_dir, err);
@@ -112,7 +127,8 @@ static int open_outputs(struct daemon *d, struct err *err)
     d->commands = commands_new(&d->config, alarms);
     if (!d->commands)
         return err_set(err, "out of memory or file descriptors");
-    return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, d->has_state ? d->state_dir : NULL, &d->in, err);
+    const struct run_state state = {*d->state_dir ? d->state_dir : NULL, d->has_state ? NULL : state_ready, d};
+    return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, &state, &d->in, err);
 }
 
 static void tick(struct daemon *d, unsigned n)

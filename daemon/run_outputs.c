@@ -18,9 +18,11 @@ static int add(struct run_outputs *o, struct output *output)
     return 0;
 }
 
-static int open_store(struct run_outputs *o, const struct config *c, const char *state_dir, struct err *err)
+static int open_store(struct run_outputs *o, const struct config *c, const struct run_state *state, struct err *err)
 {
-    struct store_params params = {.dir = state_dir,
+    struct store_params params = {.dir = state->dir,
+                                  .ready = state->ready,
+                                  .ready_ctx = state->ctx,
                                   .history = c->history.enabled,
                                   .keep_days = c->history.keep,
                                   .max_mb = c->history.max_size,
@@ -32,12 +34,12 @@ static int open_store(struct run_outputs *o, const struct config *c, const char 
 }
 
 /* They are stopped from the last to the first: history hands its last events on to MQTT, which is stopped after it. */
-int run_outputs_open(struct run_outputs *o, const struct config *config, bool json, const char *state_dir,
+int run_outputs_open(struct run_outputs *o, const struct config *config, bool json, const struct run_state *state,
                      const struct daemon_control *control, struct err *err)
 {
-    if ((state_dir || config->n_webhooks) && open_store(o, config, state_dir, err) < 0)
+    if ((state->dir || config->n_webhooks) && open_store(o, config, state, err) < 0)
         return -1;
-    if (!state_dir && config->n_webhooks)
+    if (!state->dir && config->n_webhooks)
         log_warn("webhooks: what is not delivered yet does not survive the daemon's end: there is no state directory");
     if (add(o, output_journal_new(json ? "json" : config->log.format, err)) < 0)
         return -1;

@@ -18,10 +18,17 @@ struct run_outputs {
     unsigned loss_tick;    /* before which no further one is */
 };
 
-/* Opens those that the configuration asks for, and the store, if there is a state directory (NULL: none). json: events as JSON on stdout,
+/* Where the store is. */
+struct run_state {
+    const char *dir;                          /* NULL: there is no such directory, and no store but for webhooks */
+    int (*ready)(void *ctx, struct err *err); /* see store_params */
+    void *ctx;
+};
+
+/* Opens those that the configuration asks for, and the store. json: events as JSON on stdout,
  * whatever log.format is. `control` must live until run_outputs_close. -1: one cannot be; those opened before it are closed by
  * run_outputs_close. */
-int run_outputs_open(struct run_outputs *o, const struct config *config, bool json, const char *state_dir,
+int run_outputs_open(struct run_outputs *o, const struct config *config, bool json, const struct run_state *state,
                      const struct daemon_control *control, struct err *err);
 
 /* Flushes and closes them, the latest first. flush_s is for all of them together: two that hang must not add up. */

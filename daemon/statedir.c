@@ -111,6 +111,26 @@ int state_dir_look(const struct cmd_context *cx, char *out, size_t size, struct 
     return 0;
 }
 
+int state_dir_choose(const struct cmd_context *cx, char *out, size_t size, struct err *err)
+{
+    const char *from;
+
+    return choose(cx, out, size, &from, err);
+}
+
+int state_dir_make(const char *dir, struct err *err)
+{
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof path, "%s", dir);
+    if (!writable(path) && make(path) < 0)
+        return err_set(err, "state directory %s cannot be made: %s", dir, strerror(errno));
+    if (!writable(path))
+        return err_set(err, "state directory %s cannot be written: %s", dir,
+                       strerror(access(path, W_OK | X_OK) < 0 ? errno : ENOTDIR));
+    return 0;
+}
+
 static int in_dir(char out[PATH_SIZE], const char *dir, const char *name, struct err *err)
 {
     int n = snprintf(out, PATH_SIZE, "%s/%s", dir, name);

@@ -13,6 +13,12 @@ int state_dir_find(const struct cmd_context *cx, char *out, size_t size, struct 
  * none of the user's own, it is /var/lib/earshot if that exists, whether it may be read or not. */
 int state_dir_look(const struct cmd_context *cx, char *out, size_t size, struct err *err);
 
+/* The same without looking at it: which one would be taken. */
+int state_dir_choose(const struct cmd_context *cx, char *out, size_t size, struct err *err);
+
+/* Makes that folder where it is missing. -1: it cannot be made or written. Any thread. */
+int state_dir_make(const char *dir, struct err *err);
+
 /* Held until state_unlock, or until the process ends in any way. NULL: another daemon has the directory (err names its process),
  * or it cannot be locked. */
 struct state_lock;

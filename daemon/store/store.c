@@ -61,7 +61,7 @@ struct store *store_new(const struct store_params *params, struct err *err)
     }
     init_conds(s);
     s->params = *params;
-    snprintf(s->dir, sizeof s->dir, "%s", params->dir);
+    snprintf(s->dir, sizeof s->dir, "%s", params->dir ? params->dir : "");
     s->params.dir = s->dir;
     s->last_message = &s->messages;
     s->free = s->oldest = s->newest = ENTRY_NONE;

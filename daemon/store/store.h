@@ -29,7 +29,10 @@
 #define STORE_MQTT       "mqtt"
 
 struct store_params {
-    const char *dir;     /* state directory, copied */
+    const char *dir; /* state directory, copied; NULL: there is none, and all stays in memory */
+    /* Before each attempt to open the file, on the store's thread: may the directory be used (now)? -1: err says why not. NULL: it may. */
+    int (*ready)(void *ctx, struct err *err);
+    void *ready_ctx;
     bool history;        /* keep events and levels; false: unsent messages only */
     double keep_days;    /* events and levels older than that go; 0: never */
     double max_mb;       /* MB (10^6) that the file may hold: beyond it the oldest events and levels go; 0: any */

@@ -1,4 +1,4 @@
-/* The store's own parts: store.c takes records in, store_thread.c writes them, store_outbox.c keeps messages of other channels,
+/* The store's own parts: store.c takes records in, store_thread.c writes them, store_file.c has the file, store_outbox.c keeps messages of other channels,
  * store_keep.c takes old ones away. */
 #ifndef EARSHOT_STORE_INTERNAL_H
 #define EARSHOT_STORE_INTERNAL_H
@@ -117,6 +117,11 @@ void store_forward(struct store *s, struct entry *e, int64_t seq);
 void store_note_done(struct store *s, int64_t seq, int64_t due_ms);
 /* ... and of one of another channel that the disk has not taken yet. */
 void store_outbox_forget(struct store *s, int64_t key);
+
+/* store_file.c, the thread. Opens the file, or begins a new one; what is wrong is said and tried again later. */
+void store_open(struct store *s);
+/* Was the file taken away, or another put in its place? */
+bool store_moved(struct store *s);
 
 /* The thread. What went wrong with the file: sets it aside where it is damaged or foreign, else waits for better times. */
 void store_trouble(struct store *s, int rc);

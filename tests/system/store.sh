@@ -95,6 +95,14 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; 
     over
     check "and there" [ "$(rows "$W/readonly" 'SELECT count(*) FROM outbox')" = 4 ]
     AS=
+
+    mkdir "$W/later"; chmod 555 "$W/later"; install -m 755 "$EARSHOT" "$W/earshot"; cp -r "$root/models" "$W/models"; chmod -R a+rX "$W/models"
+    python3 -c 'import time; time.sleep(9)' | EARSHOT_MODELS=$W/models setpriv --reuid 65534 --regid 65534 --clear-groups "$W/earshot" run \
+        --state-dir "$W/later/state" --input - --mqtt.enabled=off >"$W/late.txt" 2>&1 & PIDS+=($!) late=$!
+    check "the daemon starts without a state directory and says what that means" wait_for 5 grep -q "there is no history" "$W/late.txt"
+    chmod 777 "$W/later"
+    check "and makes it when it can" wait_for 8 test -s "$W/later/state/history.db"
+    wait $late
 else
     skip "not ours to write: this takes root, to be another user"
 fi
@@ -146,6 +154,11 @@ P
 else
     skip "a clock that is set: not under a sanitizer"
 fi
+
+# --- an SD card's life ----------------------------------------------------------------------------------------------------------
+mkdir "$W/hour"; bytes=$("$W/driver" hour "$W/hour" 60 mqtt.port="$MQTT_PORT" 2>"$W/log" | sed -n 's/^hour: \([0-9]*\) bytes/\1/p')
+echo "a quiet hour of sound levels, a row a minute: $bytes bytes written"
+check "an hour of sound levels is less than 1 MB to the disk" [ "${bytes:-9999999}" -lt 1000000 ]
 
 # --- the daemon -------------------------------------------------------------------------------------------------------------------
 run() { "$EARSHOT" run --state-dir "$W/state" --input "file:$root/tests/data/smoke_t3.flac" --log.format text --mqtt.host 127.0.0.1 \
