@@ -242,7 +242,8 @@ lint: deps deps-lint
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		-j $(JOBS) --suppress=missingIncludeSystem -D_GNU_SOURCE -DEARSHOT_VERSION='""' -DEARSHOT_PREFIX='""' \
-		'-Djson_array_foreach(a,i,v)=while ((v = json_array_get(a, i)) && i++)' -Icommon -I. common daemon
+		'-Djson_array_foreach(a,i,v)=while ((v = json_array_get(a, i)) && i++)' \
+		'-Djson_object_foreach(o,k,v)=while ((v = json_object_get(o, k)))' -Icommon -I. common daemon
 	@$(MAKE) $(PARALLEL) -k $(TIDY)
 
 # --- install ----------------------------------------------------------------------------------------------------------

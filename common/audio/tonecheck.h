@@ -12,9 +12,9 @@
 #include <stddef.h>
 
 #define TONE_HZ        1000.0
-#define TONE_HZ_OFF    0.02  /* relative */
-#define TONE_PURITY_DB 20.0  /* the tone over all else */
-#define TONE_LEAST     -80.0 /* dBFS */
+#define TONE_HZ_OFF    0.02    /* relative */
+#define TONE_PURITY_DB 20.0    /* the tone over all else */
+#define TONE_LEAST     (-80.0) /* dBFS */
 #define TONE_SPAN_DB   0.2
 #define TONE_SECONDS   3.0 /* that it has to stand still for */
 
