@@ -323,6 +323,24 @@ static void test_health_json(void **state)
     assert_string_equal(input_state, "ok");
     assert_int_equal(dropped, 7);
     assert_non_null(json_object_get(json_object_get(o, "outputs"), "journal"));
+    assert_true(json_is_null(json_object_get(o, "clips"))); /* none are asked for */
+    json_decref(o);
+    free(text);
+
+    h.keeps_clips = true;
+    h.clips = (struct clip_figures){.stored = 1, .speech = 2, .failed = 3, .lost_frames = 4, .bytes = 5};
+    snprintf(h.clips.problem, sizeof h.clips.problem, "/clips: No space left on device");
+    text = mqtt_health_json(&h, &own, 0);
+    o = json_loads(text, 0, NULL);
+    int clips[5];
+    const char *problem;
+    assert_int_equal(json_unpack(o, "{s:{s:i,s:i,s:i,s:i,s:i,s:s}}", "clips", "stored", &clips[0], "dropped_speech",
+                                 &clips[1], "failed", &clips[2], "lost_frames", &clips[3], "bytes", &clips[4],
+                                 "problem", &problem),
+                     0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(clips[i], i + 1);
+    assert_string_equal(problem, h.clips.problem);
     json_decref(o);
     free(text);
 
