@@ -272,10 +272,11 @@ int classify_batch(const struct classify_batch_params *p)
     pthread_condattr_destroy(&attr);
     if (p->format == CLASSIFY_CSV)
         classify_csv_header(stdout);
-    code = jobs && b.entries ? EXIT_GOOD : cmd_fail(EXIT_FAILED, "classify", "no memory");
-    if (code == EXIT_GOOD) {
+    if (jobs && b.entries) {
         recall(&b);
         code = start_jobs(&b, jobs, n);
+    } else {
+        code = cmd_fail(EXIT_FAILED, "classify", "no memory");
     }
     if (code == EXIT_GOOD)
         code = print_all(&b);
