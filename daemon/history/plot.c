@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WEEK_MS (7 * 24 * INT64_C(3600000))
+#define WEEK_MS (INT64_C(3600000) * 24 * 7)
 
 /* Without --since a week, or less where there is less. */
 static void choose_range(const struct history_request *q, sqlite3 *db, struct plot *p)

@@ -129,9 +129,10 @@ static void draw_hours(FILE *out, const struct plot *p)
     char words[32];
 
     text(out, LEFT, TOP - 12, "start", "ink", " font-weight=\"bold\"", "Events by hour of day");
-    for (double v = 0; v <= top + step / 2; v += step) {
-        double y = TOP + PANEL - v / top * PANEL;
-        fprintf(out, "<path d=\"M%d %.1fh%.1f\" class=\"%s\"/>\n", LEFT, y, SPAN, v > 0 ? "grid" : "axis");
+    int steps = (int)lround(top / step);
+    for (int i = 0; i <= steps; i++) {
+        double v = i * step, y = TOP + PANEL - v / top * PANEL;
+        fprintf(out, "<path d=\"M%d %.1fh%.1f\" class=\"%s\"/>\n", LEFT, y, SPAN, i ? "grid" : "axis");
         snprintf(words, sizeof words, "%.0f", v);
         text(out, LEFT - 8, y + 4, "end", "pale", "", words);
     }
@@ -280,9 +281,10 @@ static void draw_levels(FILE *out, const struct plot *p)
         text(out, LEFT + SPAN / 2, SECOND + PANEL / 2.0, "middle", "pale", "", "no level was stored in this time");
         return;
     }
-    for (double db = low; db <= high; db += high - low > 80 ? 20 : 10) {
-        double y = SECOND + PANEL - (db - low) / (high - low) * PANEL;
-        fprintf(out, "<path d=\"M%d %.1fh%.1f\" class=\"%s\"/>\n", LEFT, y, SPAN, db > low ? "grid" : "axis");
+    int step = high - low > 80 ? 20 : 10, steps = (int)(high - low) / step;
+    for (int i = 0; i <= steps; i++) {
+        double db = low + i * step, y = SECOND + PANEL - (db - low) / (high - low) * PANEL;
+        fprintf(out, "<path d=\"M%d %.1fh%.1f\" class=\"%s\"/>\n", LEFT, y, SPAN, i ? "grid" : "axis");
         snprintf(words, sizeof words, "%.0f", db);
         text(out, LEFT - 8, y + 4, "end", "pale", "", words);
     }

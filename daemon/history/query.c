@@ -218,7 +218,7 @@ int history_buckets(sqlite3 *db, const struct store_filter *f, bool days, histor
                     struct err *err)
 {
     char from[SQL / 2];
-    int64_t at = f->since_ms, count;
+    int64_t at = f->since_ms, count = 0;
     int rc = -1;
 
     from_events(f, false, from);

@@ -226,6 +226,13 @@ fails "purge levels --label" 2 'levels have neither' purge levels --label siren 
 fails "export of nothing" 2 'export events' export
 fails "an unknown flag" 2 'did you mean --since' --sinc 2h
 
+echo "--- what a daemon heard"
+D=$W/heard; mkdir heard
+timeout 60 "$EARSHOT" run --input file:"$EARSHOT_MODELS/demo.flac" --fast --mqtt.enabled=off --state-dir heard >run.txt 2>&1 </dev/null
+h --json; check "the demo's alarm is in its history" grep -q '"label":"smoke_alarm"' out.txt
+h plot --until tomorrow; check "  and in the picture, with the levels" bash -c "grep -q smoke_alarm out.txt && grep -q 'not calibrated' out.txt"
+h export events; check "  and what the network made of it" grep -q '"embedding":\[[0-9.,-]*,[0-9.,-]*\]' out.txt
+
 echo "--- a long history"
 D=$W/long; mkdir long; rows=${HISTORY_ROWS:-100000}
 ./driver long fill "$rows" "$((rows / 10))" 365 "$(date +%s000)"
