@@ -302,9 +302,105 @@ static void test_other_labels(void **state)
     mqtt_queue_free(q);
 }
 
+static bool put_seq(struct mqtt_queue *q, const char *id, int64_t seq, bool replay)
+{
+    struct event e = {.type = EVENT_START, .notify = true};
+
+    strcpy(e.label, "siren");
+    snprintf(e.id, sizeof e.id, "%s", id);
+    return replay ? mqtt_queue_replay(q, &e, seq) : mqtt_queue_put(q, &e, seq);
+}
+
+/* messages of an outbox take a part of the room; what waits there is put before what is not on the disk, once, and turns no state */
+static void test_outbox(void **state)
+{
+    struct mqtt_queue *q = online(MQTT_QUEUE_MIN);
+    struct mqtt_item item;
+    char id[16];
+    int taken = 0;
+    (void)state;
+
+    while (snprintf(id, sizeof id, "s%d", taken + 1) && put_seq(q, id, taken + 1, taken > 0))
+        taken++;
+    assert_int_equal(taken, 12); /* three eighths */
+    assert_int_equal(figures(q).saved, 12);
+    assert_false(mqtt_queue_wants(q));
+    assert_true(put_seq(q, "memory", 0, false));
+    assert_true(put_seq(q, "s3", 3, true)); /* known */
+    assert_int_equal(figures(q).queued, 13);
+    assert_true(mqtt_queue_pending(q, "memory"));
+    assert_false(mqtt_queue_pending(q, "s13"));
+
+    for (int i = 1; i <= 6; i++) {
+        snprintf(id, sizeof id, "s%d", i);
+        assert_int_equal(mqtt_queue_done(q, expect(q, id, i == 1 ? 1 : -1, true)), i);
+    }
+    assert_true(mqtt_queue_wants(q));
+    assert_true(put_seq(q, "s13", 13, true));
+    mqtt_queue_forget(q, 11);
+    assert_int_equal(mqtt_queue_done(q, expect(q, "s12", -1, true)), 12);
+    size_t slot = expect(q, "s13", -1, true);
+    assert_true(mqtt_queue_saved(q, "memory", 14));
+    assert_false(mqtt_queue_saved(q, "s12", 15));
+    assert_int_equal(figures(q).saved, 2);
+    mqtt_queue_rewind(q); /* the broker did not take it */
+    slot = expect(q, "s13", -1, true);
+    mqtt_queue_done(q, slot);
+    assert_int_equal(mqtt_queue_done(q, expect(q, "memory", -1, true)), 14);
+    assert_false(mqtt_queue_next(q, &item));
+    assert_int_equal(figures(q).dropped_events, 0);
+    mqtt_queue_free(q);
+}
+
+/* when all room is taken, what the disk has does not go */
+static void test_memory_gives_way(void **state)
+{
+    struct mqtt_queue *q = online(MQTT_QUEUE_MIN);
+    char id[16];
+    (void)state;
+
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "s%d", i);
+        assert_true(put_seq(q, id, i + 1, false));
+    }
+    for (int i = 0; i < 30; i++) {
+        snprintf(id, sizeof id, "m%d", i);
+        put_seq(q, id, 0, false);
+    }
+    assert_int_equal(figures(q).queued, MQTT_QUEUE_MIN);
+    assert_int_equal(figures(q).saved, 10);
+    assert_int_equal(figures(q).dropped_events, 8);
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "s%d", i);
+        mqtt_queue_done(q, expect(q, id, i == 0 ? 1 : -1, true));
+    }
+    mqtt_queue_done(q, expect(q, "m8", -1, true));
+    mqtt_queue_free(q);
+}
+
+/* a message that is the disk's to bring: the state is told at once all the same */
+static void test_present_does_not_wait(void **state)
+{
+    struct mqtt_queue *q = online(MQTT_QUEUE_MIN);
+    struct mqtt_item item;
+    size_t label;
+    enum mqtt_state on;
+    (void)state;
+
+    assert_true(put_seq(q, "later", -1, false));
+    assert_false(mqtt_queue_next(q, &item));
+    assert_true(mqtt_queue_next_state(q, &label, &on));
+    assert_int_equal(label, SIREN);
+    assert_int_equal(on, MQTT_ON);
+    mqtt_queue_free(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outbox),
+        cmocka_unit_test(test_memory_gives_way),
+        cmocka_unit_test(test_present_does_not_wait),
         cmocka_unit_test(test_order_and_acknowledgement),
         cmocka_unit_test(test_states_are_the_present),
         cmocka_unit_test(test_held_back_events_move_the_state),

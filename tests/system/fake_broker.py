@@ -3,7 +3,9 @@
   reject84   speaks 3.1.1 only, refuses MQTT 5 with its CONNACK 0x84
   reject01   speaks 3.1.1 only, refuses MQTT 5 with a 3.1.1 CONNACK 0x01
   hangup     speaks 3.1.1 only, hangs up on MQTT 5
-  silent     accepts and never answers a byte"""
+  silent     accepts and never answers a byte
+  quota      speaks MQTT 5; refuses the first three events with PUBACK 0x97 (quota exceeded)
+  denied     speaks MQTT 5; refuses every event with PUBACK 0x87 (not authorized)"""
 import socket
 import struct
 import sys
@@ -33,7 +35,11 @@ def packet(c):
             return head, exact(c, length)
 
 
+refusals = {"quota": [0x97] * 3, "denied": [0x87] * 1000000 if mode == "denied" else []}.get(mode, [])
+
+
 def serve(c):
+    five = b""  # the byte that MQTT 5 has more: no properties
     while True:
         head, body = packet(c)
         kind = head >> 4
@@ -42,6 +48,10 @@ def serve(c):
             print("connect", level, flush=True)
             if level == 5 and mode == "hangup":
                 return
+            if level == 5 and mode in ("quota", "denied"):
+                five = b"\x00"
+                c.sendall(b"\x20\x03\x00\x00\x00")
+                continue
             if level == 5:
                 c.sendall(b"\x20\x03\x00\x84\x00" if mode == "reject84" else b"\x20\x02\x00\x01")
                 return
@@ -50,13 +60,22 @@ def serve(c):
             qos, n = head >> 1 & 3, struct.unpack("!H", body[:2])[0]
             at = 2 + n
             if qos:
-                c.sendall(b"\x40\x02" + body[at:at + 2])
+                event = body[2:2 + n].endswith(b"/event")
+                reason = refusals.pop() if refusals and event else 0
+                if reason:
+                    c.sendall(b"\x40\x04" + body[at:at + 2] + bytes([reason, 0]))
+                else:
+                    c.sendall(b"\x40\x02" + body[at:at + 2])
                 at += 2
+                if reason:
+                    print("refused", flush=True)
+                    continue
+            at += len(five)
             print(level, body[2:2 + n].decode(), body[at:].decode(), flush=True)
         elif kind == 8:
-            c.sendall(b"\x90\x03" + body[:2] + b"\x01")
+            c.sendall(bytes([0x90, 3 + len(five)]) + body[:2] + five + b"\x01")
         elif kind == 10:
-            c.sendall(b"\xb0\x02" + body[:2])
+            c.sendall(bytes([0xb0, 2 + 2 * len(five)]) + body[:2] + 2 * five)
         elif kind == 12:
             c.sendall(b"\xd0\x00")
         elif kind == 14:

@@ -155,6 +155,24 @@ else
     skip "a clock that is set: not under a sanitizer"
 fi
 
+# --- a broker that refuses ------------------------------------------------------------------------------------------------------
+FAKE=$((MQTT_PORT + 5))
+refuses() { # MODE
+    FAKE=$((FAKE + 1)); python3 "$here/fake_broker.py" "$1" "$FAKE" >"$W/fake" & fake=$!; PIDS+=($fake)
+    wait_for 5 grep -q listening "$W/fake"; mkdir "$W/$1"; hold "$W/$1" mqtt.port=$FAKE
+    wait_for 5 grep -q 'connected to' "$W/log"
+}
+refuses quota; sound
+check "refused for now: kept, and said" wait_for 5 grep -q 'does not take an event now: Quota exceeded; sent again in 2 s' "$W/log"
+check "sent again until it is taken" becomes unsent 0
+over; kill $fake
+check "each was refused or taken, and none is missing" [ "$(grep -c refused "$W/fake") $(grep -o '"segments":[0-9]*' "$W/fake" | sort -u | wc -l)" = "3 4" ]
+refuses denied; sound
+check "refused for good: taken out, and what is behind it goes on" becomes unsent 0
+check "and said, once" [ "$(grep -c 'an event was refused by broker.*Not authorized' "$W/log")" = 1 ]
+over; kill $fake
+check "it is in the history all the same" [ "$(rows "$W/denied" 'SELECT count(*) FROM events WHERE ended = 1')" = 1 ]
+
 # --- an SD card's life ----------------------------------------------------------------------------------------------------------
 mkdir "$W/hour"; bytes=$("$W/driver" hour "$W/hour" 60 mqtt.port="$MQTT_PORT" 2>"$W/log" | sed -n 's/^hour: \([0-9]*\) bytes/\1/p')
 echo "a quiet hour of sound levels, a row a minute: $bytes bytes written"
