@@ -65,6 +65,7 @@ static int number(sqlite3 *db, const char *sql, sqlite3_int64 *out)
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
 
+    *out = 0;
     if (!rc && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         *out = sqlite3_column_int64(s, 0);
         rc = SQLITE_OK;
@@ -292,7 +293,7 @@ sqlite3 *schema_open_read(const char *dir, struct err *err)
 {
     char path[PATH_MAX], wal[PATH_MAX + 8];
     sqlite3 *db = NULL;
-    sqlite3_int64 version;
+    sqlite3_int64 version = 0;
     struct stat st;
 
     if (file_path(path, dir, err) < 0)

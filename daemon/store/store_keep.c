@@ -64,7 +64,7 @@ static int delete_levels(struct store *s, const char *which, int64_t a, int64_t 
 
 static int by_age(struct store *s)
 {
-    int64_t events, levels, limit = store_utc() - (int64_t)(s->params.keep_days * DAY_MS);
+    int64_t events = 0, levels = 0, limit = store_utc() - (int64_t)(s->params.keep_days * DAY_MS);
     int rc = delete_events(s, "WHERE start_ms < ?1 ORDER BY start_ms", limit, &events);
 
     if (!rc)
