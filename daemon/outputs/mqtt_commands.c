@@ -32,17 +32,13 @@ void mqtt_setting(struct output *o, const char *name, const char *value)
     mqtt_wake(m);
 }
 
-void mqtt_result(struct output *o, const struct command_result *result)
+/* Queues it: nothing is published from within libmosquitto's callbacks, whose locks it holds. */
+static void answer(struct mqtt *m, const struct command_result *result)
 {
-    struct mqtt *m = (struct mqtt *)o;
-    char *text = result->origin == COMMAND_MQTT ? command_result_json(result) : NULL;
+    char *text = command_result_json(result);
 
-    if (!text)
-        return;
     pthread_mutex_lock(&m->lock);
-    if (!result->ok)
-        m->own.commands_rejected++;
-    if (m->n_answers < MQTT_ANSWERS) {
+    if (text && m->n_answers < MQTT_ANSWERS) {
         struct mqtt_answer *a = &m->answers[m->n_answers++];
         snprintf(a->name, sizeof a->name, "%s", result->name);
         a->text = text;
@@ -50,9 +46,27 @@ void mqtt_result(struct output *o, const struct command_result *result)
     }
     pthread_mutex_unlock(&m->lock);
     free(text);
+}
+
+static void count_rejected(struct mqtt *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->own.commands_rejected++;
+    pthread_mutex_unlock(&m->lock);
+}
+
+void mqtt_result(struct output *o, const struct command_result *result)
+{
+    struct mqtt *m = (struct mqtt *)o;
+
+    if (result->origin != COMMAND_MQTT)
+        return;
+    answer(m, result);
     mqtt_wake(m);
-    if (!result->ok)
-        log_warn("mqtt: command ignored: set/%s: %s", result->name, result->error);
+    if (result->ok)
+        return;
+    count_rejected(m);
+    log_warn("mqtt: command ignored: set/%s: %s", result->name, result->error);
 }
 
 void mqtt_commands_free(struct mqtt *m)
@@ -94,17 +108,11 @@ static void reject(struct mqtt *m, const char *name, const char *why)
     struct command_result result = {.origin = COMMAND_MQTT};
     double now = mqtt_now();
 
-    pthread_mutex_lock(&m->lock);
-    m->own.commands_rejected++;
-    pthread_mutex_unlock(&m->lock);
+    count_rejected(m);
     if (name) {
         snprintf(result.name, sizeof result.name, "%s", name);
         snprintf(result.error, sizeof result.error, "%s", why);
-        char *text = command_result_json(&result), topic[MQTT_NAME + 8];
-        snprintf(topic, sizeof topic, "%s/result", name);
-        if (text)
-            mqtt_session_publish(m, "set", topic, text, false);
-        free(text);
+        answer(m, &result);
     }
     if (now - m->warned < 1 && m->warned > 0)
         return;

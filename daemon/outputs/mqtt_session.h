@@ -17,7 +17,7 @@
 #define MQTT_CLEAR_MOST 64 /* at a time: the broker's word is not trusted further */
 
 #define MQTT_SETTINGS 12
-#define MQTT_ANSWERS  32 /* that wait to be sent */
+#define MQTT_ANSWERS  48 /* that wait to be sent */
 
 struct mqtt_setting {
     char name[MQTT_NAME];
