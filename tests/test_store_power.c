@@ -242,14 +242,14 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
     return rc;
 }
 
-/* A name that went, and the folder was synced; or it is still there after the cut, which is as it may be. */
+/* A name that went, and the folder was synced; else it is still there after the cut. */
 static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync)
 {
     struct disk *d = disk_of(name);
 
     (void)vfs;
     pthread_mutex_lock(&disk_lock);
-    if (d && (sync || dice(2))) {
+    if (d && sync) {
         settle(d);
         d->synced.size = 0;
     }
