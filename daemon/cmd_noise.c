@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define DEFAULT_DAYS  "7d"
-#define SHORT_PERIOD  (49 * 3600 * 1000LL) /* so long that hours are listed unasked */
+#define SHORT_PERIOD  (49LL * 3600 * 1000) /* so long that hours are listed unasked */
 #define MS_PER_SECOND 1000000
 
 struct request {

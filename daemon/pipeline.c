@@ -10,8 +10,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define TONE_WATCH_NS 2000000000LL
-
 void eventfd_wake(int fd)
 {
     uint64_t one = 1;
@@ -181,36 +179,6 @@ bool pipeline_input_broke(struct pipeline *p)
 
     capture_get_state(p->capture, &c);
     return strcmp(c.state, "ended") == 0 && *c.reason;
-}
-
-bool pipeline_take_sound(struct pipeline *p, struct sound_row *out)
-{
-    return p->meter && sound_meter_take(p->meter, out);
-}
-
-void pipeline_tell_sound(struct pipeline *p, const struct sound_report *report)
-{
-    pthread_mutex_lock(&p->figures_lock);
-    p->sound.number = report->number;
-    p->sound.last = report->last;
-    p->sound.calibration = report->calibration;
-    pthread_mutex_unlock(&p->figures_lock);
-}
-
-const struct config *pipeline_input(const struct pipeline *p)
-{
-    return &p->config;
-}
-
-void pipeline_watch_tone(struct pipeline *p, struct tone_state *out)
-{
-    int64_t now = clock_ns(CLOCK_MONOTONIC);
-    int64_t before = atomic_exchange_explicit(&p->tone_until, now + TONE_WATCH_NS, memory_order_relaxed);
-    pthread_mutex_lock(&p->figures_lock);
-    if (before < now)
-        p->tone_state = (struct tone_state){.verdict = TONE_NONE};
-    *out = p->tone_state;
-    pthread_mutex_unlock(&p->figures_lock);
 }
 
 void pipeline_levels(struct pipeline *p, struct analysis_levels *out)

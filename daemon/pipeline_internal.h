@@ -115,6 +115,12 @@ struct ring *pipeline_make_windows(unsigned rate, double window_s);
 /* Puts r in place of the running recogniser, whose windows have another shape, and waits until it has taken over. */
 int pipeline_swap(struct pipeline *p, struct recogniser *r, struct err *err);
 
+/* The analysis thread, of each block: the level meter measures what the gate sees, before any filter; a gap is none of it. mono NULL:
+ * nobody listens. */
+void pipeline_measure(struct pipeline *p, const struct audio_block *b, const float *mono, uint64_t gap);
+/* ... and a calibrator's tone, while somebody watches. */
+void pipeline_check_tone(struct pipeline *p, size_t frames, uint64_t gap);
+
 void *analysis_main(void *pipeline);
 void *worker_main(void *pipeline);
 

@@ -227,33 +227,6 @@ static void share_figures(struct pipeline *p)
     pthread_mutex_unlock(&p->figures_lock);
 }
 
-/* The level meter measures what the gate sees, before any filter; a gap is none of it. mono NULL: nobody listens. */
-static void measure(struct pipeline *p, const struct audio_block *b, const float *mono, uint64_t gap)
-{
-    if (!p->meter)
-        return;
-    sound_meter_clock(p->meter, timebase_utc(p->timebase, b->frame));
-    if (gap > 0)
-        sound_meter_lost(p->meter, gap);
-    if (mono)
-        sound_meter_do(p->meter, mono, b->frames);
-    else
-        sound_meter_skip(p->meter);
-}
-
-/* A calibrator's tone, while somebody watches. */
-static void check_tone(struct pipeline *p, size_t frames, uint64_t gap)
-{
-    bool watched = clock_ns(CLOCK_MONOTONIC) < atomic_load_explicit(&p->tone_until, memory_order_relaxed);
-    if (watched && !p->tone_on)
-        tonecheck_init(&p->tone, p->rate, p->gain);
-    else if (watched && gap > 0)
-        tonecheck_lost(&p->tone);
-    if (watched)
-        tonecheck_do(&p->tone, p->mono, frames);
-    p->tone_on = watched;
-}
-
 /* What others asked for, between two blocks. */
 static void take_requests(struct pipeline *p)
 {
@@ -331,12 +304,12 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         downmix_do(b->samples, b->frames, b->channels, p->channel, p->gain, p->mono);
         keep_samples(p, b, gap);
         analysis_do(p->analysis, p->mono, b->frames);
-        measure(p, b, p->mono, gap);
-        check_tone(p, b->frames, gap);
+        pipeline_measure(p, b, p->mono, gap);
+        pipeline_check_tone(p, b->frames, gap);
     } else {
         pause_clips(p);
         analysis_skip(p->analysis, b->frames);
-        measure(p, b, NULL, 0);
+        pipeline_measure(p, b, NULL, 0);
     }
 }
 

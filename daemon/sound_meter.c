@@ -68,7 +68,7 @@ static struct sound_row *reserve(struct sound_meter *m)
 
 static void end_period(struct sound_meter *m, int i, int64_t utc_ns, bool flush)
 {
-    struct sound_row spare, *row = reserve(m), *r = row ? row : &spare;
+    struct sound_row spare = {0}, *row = reserve(m), *r = row ? row : &spare;
     r->period = (enum soundlevel_period)i;
     if (m->level)
         soundlevel_take(m->level, r->period, flush, &r->figures);

@@ -4,16 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/soundlevel_sums.h"
 #include "audio/weighting.h"
 
 #define BLOCKS_PER_S 100
 #define PIECE        256 /* samples filtered at a time */
 #define TAU_FAST     0.125
 #define TAU_SLOW     1.0
-#define BINS_PER_DB  10
-#define BINS         1600 /* -140..20 dBFS */
-#define WARM_BLOCKS  50   /* four times tau: before it F still rises from nothing, and does not count as a low level */
-#define LEAST_BLOCKS 10   /* no percentiles of less */
+#define WARM_BLOCKS  50 /* four times tau: before it F still rises from nothing, and does not count as a low level */
 #define NEAR_PEAK                                                                                                      \
     0.7 /* a sample under this share of the peak is no neighbour of a higher one: six samples to a cycle */
 #define FULL_SCALE 0.999
@@ -21,16 +19,6 @@
 
 struct state {
     double s1, s2;
-};
-
-struct sums {
-    double a, c, z;    /* of squares */
-    double fast, slow; /* largest */
-    double fast_least;
-    double peak; /* linear */
-    uint64_t samples, lost;
-    uint32_t blocks, counted, overloads; /* counted: in the histogram */
-    uint32_t bin[BINS];
 };
 
 /* The block of 10 ms under way: joins the periods when it is whole and finite. */
@@ -52,7 +40,7 @@ struct soundlevel {
     uint32_t warm, block_size;
     uint64_t block_number, at; /* samples since the start, as far as blocks are concerned */
     struct block block;
-    struct sums sums[SOUNDLEVEL_PERIODS];
+    struct soundlevel_sums sums[SOUNDLEVEL_PERIODS];
 };
 
 static void begin_block(struct soundlevel *m)
@@ -61,12 +49,6 @@ static void begin_block(struct soundlevel *m)
     /* 220 and 221 samples in turn at 22050 Hz */
     uint64_t end = ++m->block_number * m->w.rate / BLOCKS_PER_S;
     m->block_size = (uint32_t)(end - m->at);
-}
-
-static void begin_period(struct sums *s)
-{
-    memset(s, 0, sizeof *s);
-    s->fast_least = INFINITY;
 }
 
 struct soundlevel *soundlevel_new(const struct soundlevel_params *params, struct err *err)
@@ -89,7 +71,7 @@ struct soundlevel *soundlevel_new(const struct soundlevel_params *params, struct
     m->alpha_slow = -expm1(-1 / (params->rate * TAU_SLOW));
     m->class1_hz = (float)weighting_class1(&m->w);
     for (int i = 0; i < SOUNDLEVEL_PERIODS; i++)
-        begin_period(&m->sums[i]);
+        soundlevel_sums_begin(&m->sums[i]);
     begin_block(m);
     return m;
 }
@@ -192,13 +174,7 @@ static void find_peak(struct soundlevel *m, const double *c, size_t n)
     m->c1 = c[n - 1];
 }
 
-static uint32_t bin_of(double power)
-{
-    double at = (10 * log10(power + 1e-300) - (double)SOUNDLEVEL_MIN_DB) * BINS_PER_DB;
-    return !(at > 0) ? 0 : at >= BINS ? BINS - 1 : (uint32_t)at;
-}
-
-static void add_block(struct soundlevel *m, struct sums *s, uint32_t bin, bool counts)
+static void add_block(struct soundlevel *m, struct soundlevel_sums *s, uint32_t bin, bool counts)
 {
     const struct block *b = &m->block;
     s->a += b->a;
@@ -244,7 +220,7 @@ static void end_block(struct soundlevel *m)
 {
     const struct block *b = &m->block;
     if (isfinite(b->a + b->c + b->z + m->fast + m->slow)) {
-        uint32_t bin = bin_of(m->fast);
+        uint32_t bin = soundlevel_bin(m->fast);
         bool counts = m->warm >= WARM_BLOCKS;
         m->warm += !counts;
         for (int i = 0; i < SOUNDLEVEL_PERIODS; i++)
@@ -264,6 +240,8 @@ static void take(struct soundlevel *m, const float *x, size_t n)
     double c[PIECE];
     float highest = 0;
 
+    if (n == 0)
+        return;
     if (!m->settled)
         settle(m, isfinite(x[0]) ? x[0] : 0);
     for (size_t i = 0; i < n; i++) {
@@ -316,73 +294,22 @@ void soundlevel_skip(struct soundlevel *m)
     soundlevel_lost(m, 0);
 }
 
-static float decibel(double power)
-{
-    return power > 0 ? fmaxf((float)(10 * log10(power)), SOUNDLEVEL_MIN_DB) : SOUNDLEVEL_MIN_DB;
-}
-
-/* The level that is exceeded for `share` of the time. */
-static float exceeded(const struct sums *s, double share)
-{
-    double want = share * s->counted, above = 0;
-    for (int i = BINS - 1; i >= 0; i--) {
-        if (s->bin[i] > 0 && above + s->bin[i] >= want)
-            return SOUNDLEVEL_MIN_DB + (float)((i + 1 - (want - above) / s->bin[i]) / BINS_PER_DB);
-        above += s->bin[i];
-    }
-    return SOUNDLEVEL_MIN_DB;
-}
-
-void soundlevel_nothing(struct soundlevel_figures *out)
-{
-    *out = (struct soundlevel_figures){.laeq = NAN,
-                                       .lceq = NAN,
-                                       .lzeq = NAN,
-                                       .lafmax = NAN,
-                                       .lafmin = NAN,
-                                       .lasmax = NAN,
-                                       .lcpeak = NAN,
-                                       .l10 = NAN,
-                                       .l50 = NAN,
-                                       .l90 = NAN};
-}
-
-static void levels(const struct sums *s, struct soundlevel_figures *out)
-{
-    double n = (double)s->samples;
-    if (n > 0) {
-        out->laeq = decibel(s->a / n);
-        out->lceq = decibel(s->c / n);
-        out->lzeq = decibel(s->z / n);
-        out->lafmax = decibel(s->fast);
-        out->lasmax = decibel(s->slow);
-        out->lcpeak = decibel(s->peak * s->peak);
-    }
-    if (s->counted > 0)
-        out->lafmin = decibel(s->fast_least);
-    if (s->counted >= LEAST_BLOCKS) {
-        out->l10 = exceeded(s, 0.1);
-        out->l50 = exceeded(s, 0.5);
-        out->l90 = exceeded(s, 0.9);
-    }
-}
-
 static void spectrum(struct soundlevel *m, enum soundlevel_period period, struct soundlevel_figures *out)
 {
     double power[THIRDOCTAVE_BANDS];
     thirdoctave_take(m->spectrum, period, power);
     out->n_bands = thirdoctave_count(m->spectrum);
     for (unsigned i = 0; i < out->n_bands; i++)
-        out->band[i] = out->measured_s > 0 ? decibel(power[i]) : NAN;
+        out->band[i] = out->measured_s > 0 ? soundlevel_decibel(power[i]) : NAN;
 }
 
 void soundlevel_take(struct soundlevel *m, enum soundlevel_period period, bool flush, struct soundlevel_figures *out)
 {
-    struct sums *s = &m->sums[period];
+    struct soundlevel_sums *s = &m->sums[period];
     if (flush)
         cut_block(m);
     soundlevel_nothing(out);
-    levels(s, out);
+    soundlevel_sums_levels(s, out);
     out->measured_s = (double)s->samples / m->w.rate;
     out->lost_s = (double)s->lost / m->w.rate;
     out->rate = m->w.rate;
@@ -391,14 +318,14 @@ void soundlevel_take(struct soundlevel *m, enum soundlevel_period period, bool f
     out->blocks = s->blocks;
     if (m->spectrum)
         spectrum(m, period, out);
-    begin_period(s);
+    soundlevel_sums_begin(s);
 }
 
 void soundlevel_get_now(const struct soundlevel *m, struct soundlevel_now *out)
 {
     *out = (struct soundlevel_now){
-        .laf = m->fast > 0 ? decibel(m->fast) : -INFINITY,
-        .las = m->slow > 0 ? decibel(m->slow) : -INFINITY,
+        .laf = m->fast > 0 ? soundlevel_decibel(m->fast) : -INFINITY,
+        .las = m->slow > 0 ? soundlevel_decibel(m->slow) : -INFINITY,
     };
 }
 

@@ -16,8 +16,8 @@
 #define UP_SIDE                                                                                                        \
     12 /* taps on each side of the middle that are not zero, at 1, 3, 5, ...: passes 0.2 of the upper rate */
 #define DOWN_SIDE  6 /* passes 0.125 of the upper rate, stops from 0.375 on */
-#define UP_REACH   UP_SIDE
-#define DOWN_REACH (2 * DOWN_SIDE - 1)
+#define UP_REACH   ((size_t)UP_SIDE)
+#define DOWN_REACH ((size_t)2 * DOWN_SIDE - 1)
 #define KAISER     7.3
 #define PIECE      256
 #define NOTHING    1e-20f
@@ -56,7 +56,8 @@ double thirdoctave_middle(unsigned band)
 double thirdoctave_nominal(unsigned band)
 {
     static const double decade[] = {20, 25, 31.5, 40, 50, 63, 80, 100, 125, 160};
-    return decade[band % 10] * pow(10, band / 10);
+    unsigned decades = band / 10;
+    return decade[band % 10] * pow(10, decades);
 }
 
 /* The Butterworth prototype's pole, taken to a band-pass between the pre-warped edges w1 and w2, is two poles; the bilinear transform

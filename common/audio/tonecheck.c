@@ -7,7 +7,7 @@
 #define FRAMES_PER_S 10
 #define HIGHPASS_HZ  20.0
 #define FULL_SCALE   0.999
-#define SILENCE_DBFS -140.0
+#define SILENCE_DBFS (-140.0)
 #define MOST_DB      120.0
 
 /* Fits a sine of that frequency from here on. */

@@ -58,11 +58,13 @@ static void draw_parts(FILE *out, const struct noise_report *r)
 
 static void draw_axes(FILE *out, const struct scale *s, const char *unit)
 {
-    for (double db = s->low; db <= s->high; db += 10)
+    for (int i = 0; s->low + 10 * i <= s->high; i++) {
+        double db = s->low + 10 * i;
         fprintf(out,
                 "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#999\" stroke-width=\"0.5\"/>"
                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f</text>\n",
                 LEFT, LEFT + 24 * CELL, y_of(s, db), y_of(s, db), LEFT - 6, y_of(s, db) + 4, db);
+    }
     for (int h = 0; h <= 24; h += 3)
         fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%02d:00</text>\n", LEFT + h * CELL,
                 TOP + PLOT_H + 18, h);

@@ -127,7 +127,7 @@ static void *grow(void *list, size_t n, size_t *room, size_t size)
 
 static int add_hour(struct noise_report *r, const struct store_level *l, time_t at, const struct tm *local)
 {
-    int64_t start = ((int64_t)at - local->tm_min * 60 - local->tm_sec) * 1000;
+    int64_t start = ((int64_t)at - (int64_t)local->tm_min * 60 - local->tm_sec) * 1000;
     if (r->n_hours == 0 || r->hour[r->n_hours - 1].start_ms != start) {
         struct noise_hour *more = grow(r->hour, r->n_hours, &r->hours_room, sizeof *more);
         if (!more)
