@@ -23,9 +23,9 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
 QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level
-WAITING_NAMES   := service webhook mqtt store homeassistant microphone capture ears
+WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
-LONG_NAMES  := tree arm64
+LONG_NAMES  := tree arm64 units
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
@@ -128,7 +128,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libdaemon.a $(BUILD)/libcommon
 	@echo "  LD   $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-unit-tests: $(TESTS) $(HELPERS)
+unit-tests: $(TESTS) $(HELPERS) $(BUILD)/tests/fleet_load
 
 -include $(wildcard $(DEPS))
 
@@ -265,15 +265,19 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/earshot/earshot.conf || \
 		install -m 644 conf/earshot.conf $(DESTDIR)$(SYSCONFDIR)/earshot/earshot.conf
 	sed 's|@PREFIX@|$(PREFIX)|g' systemd/earshot.service >$(DESTDIR)$(UNITDIR)/system/earshot.service
+	sed -f systemd/instance.sed -e 's|@PREFIX@|$(PREFIX)|g' systemd/earshot.service \
+		>$(DESTDIR)$(UNITDIR)/system/earshot@.service
 	sed 's|@PREFIX@|$(PREFIX)|g' systemd/earshot-user.service >$(DESTDIR)$(UNITDIR)/user/earshot.service
 	install -m 644 systemd/earshot.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/earshot.conf
-	chmod 644 $(DESTDIR)$(UNITDIR)/system/earshot.service $(DESTDIR)$(UNITDIR)/user/earshot.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/system/earshot.service $(DESTDIR)$(UNITDIR)/system/earshot@.service \
+		$(DESTDIR)$(UNITDIR)/user/earshot.service
 
 # Leaves the configuration and the state directory.
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/earshot $(DESTDIR)$(PREFIX)/libexec/earshot $(DESTDIR)$(SHARE) $(DESTDIR)$(PREFIX)/share/man/man1/earshot.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5/earshot.conf.5 $(DESTDIR)$(UNITDIR)/system/earshot.service \
-		$(DESTDIR)$(UNITDIR)/user/earshot.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/earshot.conf
+		$(DESTDIR)$(UNITDIR)/system/earshot@.service $(DESTDIR)$(UNITDIR)/user/earshot.service \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/earshot.conf
 
 clean:
 	rm -rf $(BUILD)

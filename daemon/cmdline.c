@@ -1,6 +1,7 @@
 #include "daemon/cmdline.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/instance.h"
 #include "daemon/settings.h"
 
 #include <errno.h>
@@ -26,7 +27,8 @@ struct walk {
     int argc, used;
     char **rest; /* what is left for the command */
     int n_rest;
-    const char *config;
+    const char *config, *instance;
+    char config_path[128]; /* where none is named */
     bool help, version;
 };
 
@@ -41,6 +43,8 @@ static const char SHARED_HELP[] =
     "  --config FILE           read FILE instead of " CONFIG_DEFAULT_PATH "\n"
     "  --SECTION.OPTION=VALUE  set an option of the configuration, such as --gate.hold=\"1 s\";\n"
     "                          --class.NAME.OPTION=VALUE for one class. earshot.conf(5) lists them all\n"
+    "  --instance NAME         of several daemons on this box, the one of NAME: /etc/earshot/NAME.conf and its own "
+    "folders\n"
     "  --state-dir DIR         folder for what is remembered between runs\n"
     "  --json                  output for programs, one object a line\n"
     "  --help, --version\n";
@@ -117,6 +121,7 @@ int cmdline_reload(const struct cmd_context *cx, struct config *fresh, struct er
     if (config_init(fresh, err) < 0 || (*cx->config_path && config_read(fresh, cx->config_path, NULL, err) < 0) ||
         (cx->settings && settings_apply(cx->settings, fresh, err) < 0) || cmdline_apply(cx, fresh, err) < 0)
         return -1;
+    instance_node(fresh);
     return config_check(fresh, err);
 }
 
@@ -204,6 +209,8 @@ static int take_flag(struct walk *w, char *argument)
 
     if (is(argument, equals, "--config"))
         return take_once(w, argument, equals, &w->config);
+    if (is(argument, equals, "--instance"))
+        return take_once(w, argument, equals, &w->instance);
     if (is(argument, equals, "--state-dir"))
         return take_once(w, argument, equals, &w->cx->state_dir);
     bool *toggle = is(argument, equals, "--json")                                     ? &w->cx->json
@@ -307,10 +314,14 @@ static int load_config(struct walk *w)
     struct cmd_context *cx = w->cx;
     struct err err;
 
+    const char *name = w->instance ? w->instance : instance_name();
+    if ((w->instance || *name) && instance_set(name, &err) < 0)
+        return fail(w, err.text);
+    instance_config(w->config_path, sizeof w->config_path);
     if (w->config)
         cx->config_path = w->config;
-    else if (access(CONFIG_DEFAULT_PATH, F_OK) == 0 || errno != ENOENT)
-        cx->config_path = CONFIG_DEFAULT_PATH;
+    else if (*name || access(w->config_path, F_OK) == 0 || errno != ENOENT)
+        cx->config_path = w->config_path;
     int rc = w->command->raw_config ? config_init(&cx->config, &err) : cmdline_reload(cx, &cx->config, &err);
     if (rc < 0)
         return fail(w, err.text);

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "daemon/control.h"
+#include "daemon/instance.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,15 +25,17 @@ static void places(const char *state_dir, char out[PLACES][sizeof(((struct socka
 {
     const char *runtime = getenv("RUNTIME_DIRECTORY"), *session = getenv("XDG_RUNTIME_DIR");
     size_t size = sizeof out[0];
+    const char *name = instance_name(), *dash = *name ? "-" : "";
+
     for (int i = 0; i < PLACES; i++)
         out[i][0] = '\0';
     if (runtime && *runtime)
         snprintf(out[0], size, "%.*s/control", (int)strcspn(runtime, ":"), runtime);
     if (session && *session)
-        snprintf(out[1], size, "%s/earshot/control", session);
+        snprintf(out[1], size, "%s/earshot%s%s/control", session, dash, name);
     if (state_dir && *state_dir)
         snprintf(out[2], size, "%s/control", state_dir);
-    snprintf(out[3], size, "/run/earshot/control");
+    snprintf(out[3], size, "/run/earshot%s%s/control", dash, name);
 }
 
 int control_path(const char *state_dir, char *out, size_t size, struct err *err)

@@ -1,5 +1,6 @@
 #include "daemon/statedir.h"
 #include "base/text.h"
+#include "daemon/instance.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SYSTEM_DIR "/var/lib/earshot"
+#define SYSTEM_DIR "/var/lib"
 #define FLOOR_FILE "floor"
 #define FLOOR_MIN  (-120.0)
 #define FLOOR_MAX  0.0
@@ -40,8 +41,10 @@ static bool writable(const char *path)
 static int choose(const struct cmd_context *cx, char *out, size_t size, const char **from, struct err *err)
 {
     const char *env = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"), *h = home();
+    char below[PATH_SIZE], system[64];
     int n;
 
+    instance_path(system, sizeof system, SYSTEM_DIR);
     if (cx->state_dir) {
         *from = "--state-dir";
         n = snprintf(out, size, "%s", cx->state_dir);
@@ -51,18 +54,19 @@ static int choose(const struct cmd_context *cx, char *out, size_t size, const ch
     } else if (cx->config.state.dir[0]) {
         *from = "[state] dir";
         n = snprintf(out, size, "%s", cx->config.state.dir);
-    } else if (writable(SYSTEM_DIR)) {
+    } else if (writable(system)) {
         *from = "default";
-        n = snprintf(out, size, SYSTEM_DIR);
+        n = snprintf(out, size, "%s", system);
     } else if (xdg && *xdg == '/') { /* the XDG specification has relative ones ignored */
         *from = "$XDG_STATE_HOME";
-        n = snprintf(out, size, "%s/earshot", xdg);
+        n = instance_path(out, size, xdg);
     } else if (h) {
         *from = "default";
-        n = snprintf(out, size, "%s/.local/state/earshot", h);
+        n = snprintf(below, sizeof below, "%s/.local/state", h);
+        n = n > 0 && (size_t)n < sizeof below ? instance_path(out, size, below) : n;
     } else {
         return err_set(err, "no state directory: %s cannot be written and there is no home directory; give --state-dir",
-                       SYSTEM_DIR);
+                       system);
     }
     if (n <= 0 || (size_t)n >= size)
         return err_set(err, "state directory (%s): %s", *from, n <= 0 ? "empty" : "the path is too long");
