@@ -14,7 +14,8 @@ BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libs
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
-	espeak-ng parallel python3-voluptuous python3-jinja2 python3-yaml
+	espeak-ng parallel python3-voluptuous python3-jinja2 python3-yaml \
+	postgresql python3-psycopg2 python3-paho-mqtt
 BENCH_PACKAGES := mosquitto python3
 COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthread
 LINT_PACKAGES := clang-format clang-tidy cppcheck
