@@ -4,6 +4,7 @@
   train_earshot_s.py features MANIFEST.csv OUT.npz [--earshot build/earshot]    log-mel of every clip
   train_earshot_s.py rooms MANIFEST.csv OUT.npz [--earshot build/earshot]       the same of a copy of each in another room
   train_earshot_s.py train NET.pt DATA.npz... --teacher TEACHER.npz [--split 4] [--steps 12000]   goes on where NET.pt stands
+  train_earshot_s.py between A.pt B.pt NET.pt        the mean of two nets' weights, the second of which was begun with the first's
   train_earshot_s.py scores NET.pt OUT.npz DATA.npz... [--split 4]   what the net says of clips it never saw, for calibrate.py
   train_earshot_s.py export NET.pt earshot-s.onnx DATA.npz... [--split 4]       the model file, without thresholds yet
 
@@ -207,6 +208,15 @@ def load(a, d):
     return student.net.eval(), state["step"]
 
 
+def between(a):
+    """Half-way between two parts of one training there are weights that keep most of what each is good at (Wortsman et al., 2022)."""
+    first, second = (torch.load(p) for p in (a.first, a.second))
+    if first["vocab"] != second["vocab"]:
+        raise SystemExit(f"{a.second}: trained for other labels than {a.first}")
+    second["mean"] = {k: (first["mean"][k] + v) / 2 if v.dtype.is_floating_point else v for k, v in second["mean"].items()}
+    torch.save(second, a.net)
+
+
 def scores(a):
     d = Data(a.data, None, a.split)
     net, _ = load(a, d)
@@ -240,6 +250,9 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     q = p.add_subparsers(dest="do", required=True)
     f, r, t, s, e = (q.add_parser(n) for n in ("features", "rooms", "train", "scores", "export"))
+    b = q.add_parser("between")
+    for name in ("first", "second", "net"):
+        b.add_argument(name, type=pathlib.Path)
     for s_ in (f, r):
         s_.add_argument("manifest", type=pathlib.Path)
         s_.add_argument("out", type=pathlib.Path)
@@ -276,4 +289,4 @@ def arguments():
 
 if __name__ == "__main__":
     a = arguments()
-    {"features": features, "rooms": rooms, "train": train, "scores": scores, "export": export}[a.do](a)
+    {"features": features, "rooms": rooms, "train": train, "between": between, "scores": scores, "export": export}[a.do](a)

@@ -51,8 +51,9 @@ taught=(--teacher "$WORK/teacher.npz" --workers "$WORKERS" --seed "$SEED")
 second=(--lr 1.5e-3 --mixup 0.1 --style 0.15 --rooms 0.35 --scenes 0.45)
 for fold in 4 $FOLDS; do
     s train "$WORK/first$fold.pt" "${data[@]}" "${taught[@]}" --steps "$STEPS" --split "$fold"
-    s train "$WORK/split$fold.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split "$fold" --init "$WORK/first$fold.pt" \
+    s train "$WORK/second$fold.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split "$fold" --init "$WORK/first$fold.pt" \
         "${second[@]}"
+    s between "$WORK/first$fold.pt" "$WORK/second$fold.pt" "$WORK/split$fold.pt"
     s export "$WORK/split$fold.pt" "$WORK/split$fold.onnx" "$WORK/data.npz" --split "$fold"
     has "$WORK/split$fold.npz" || s scores "$WORK/split$fold.pt" "$WORK/split$fold.npz" "$WORK/data.npz" --split "$fold"
     held=(15 37 468 2)
@@ -77,7 +78,10 @@ awk '$1 == "smoke_alarm" && $2 > 0.7 {$2 = 0.7} $1 == "co_alarm" && $2 > 0.8 {$2
     {print}' "$WORK/chosen.txt" >"$WORK/thresholds.txt"
 
 # --- what ships: goes on from the first part with the folds that it had not heard there ---
-s train "$WORK/ship.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first4.pt" "${second[@]}"
+# A part of its own with the same aim first, so that the two ends that are averaged have both heard all of it.
+s train "$WORK/first0.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first4.pt" --lr 1.5e-3
+s train "$WORK/second0.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first0.pt" "${second[@]}"
+s between "$WORK/first0.pt" "$WORK/second0.pt" "$WORK/ship.pt"
 s export "$WORK/ship.pt" "$WORK/ship.onnx" "$WORK/data.npz" --split 0
 "$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --strength 100 --thresholds "$WORK/thresholds.txt"
 echo "train_s.sh: $OUT"

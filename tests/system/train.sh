@@ -107,6 +107,11 @@ for i, a, b in two:
 train train "$tmp/h.pt" "$tmp/mel.npz" "$tmp/s.npz" --steps 20 --save 20 --clips 8 --windows 2 --scenes 0.8 >"$tmp/h.log" 2>&1
 check "and the net trains on them" grep -q '^step 20' "$tmp/h.log"
 
+train between "$tmp/a.pt" "$tmp/e.pt" "$tmp/m.pt" >>"$tmp/log" 2>&1
+check "half-way between two nets" "$PYTHON" -c 'import sys, torch
+a, e, m = (torch.load(p)["mean"] for p in sys.argv[1:])
+sys.exit(not all(torch.allclose(m[k], (a[k] + e[k]) / 2) for k in m if m[k].dtype.is_floating_point))' "$tmp/a.pt" "$tmp/e.pt" "$tmp/m.pt"
+
 train export "$tmp/a.pt" "$tmp/a.onnx" "$tmp/mel.npz" >>"$tmp/log" 2>&1
 check "the exported model runs" bash -c "'$EARSHOT' classify --json --model '$tmp/a.onnx' '$root/tests/data/siren.flac' |
     '$PYTHON' -c 'import json, sys; sys.exit(len(json.load(sys.stdin)[\"top\"]) != 5)'"
