@@ -1,4 +1,5 @@
-/* The pipeline's inside, shared by pipeline.c (made, asked and stopped by others) and pipeline_threads.c (its two threads). */
+/* The pipeline's inside, shared by pipeline.c (made, asked and stopped by others) and pipeline_analysis.c and pipeline_worker.c (its two
+ * threads). */
 #ifndef EARSHOT_PIPELINE_INTERNAL_H
 #define EARSHOT_PIPELINE_INTERNAL_H
 
