@@ -2,19 +2,17 @@
  * never longer than the next time limit. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/ring.h"
 #include "daemon/outputs/action.h"
+#include "daemon/outputs/event_inbox.h"
 #include "daemon/outputs/mqtt_topics.h"
 #include "daemon/outputs/output.h"
 #include "daemon/outputs/output_thread.h"
 
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define QUEUE   64  /* events on their way to the thread */
@@ -26,10 +24,7 @@ struct actions {
     struct action **list;
     size_t n;
     struct acks *acks;
-    struct ring *ring;
-    pthread_mutex_t
-        producers; /* the ring takes one at a time; a test event comes from another thread than the worker */
-    int wake;
+    struct event_inbox *inbox;
     struct output_thread thread;
     double flush_s; /* written before `stopping`, which releases it */
     atomic_bool stopping;
@@ -45,18 +40,8 @@ static void actions_free(struct actions *s)
         action_free(s->list[i]);
     free(s->list);
     acks_free(s->acks);
-    ring_free(s->ring);
-    if (s->wake >= 0)
-        close(s->wake);
-    pthread_mutex_destroy(&s->producers);
+    event_inbox_free(s->inbox);
     free(s);
-}
-
-static void wake(struct actions *s)
-{
-    uint64_t one = 1;
-    if (write(s->wake, &one, sizeof one) < 0) /* full counter: it is awake already */
-        return;
 }
 
 static void actions_event(struct output *o, const struct event *event)
@@ -71,22 +56,13 @@ static void actions_event(struct output *o, const struct event *event)
             acks_put(s->acks, event->id, 1, "none is for a test of this sound (test = on asks for it)");
         return;
     }
-    pthread_mutex_lock(&s->producers);
-    struct event *place = ring_reserve(s->ring);
-    if (place) {
-        *place = *event;
-        ring_commit(s->ring);
-    }
-    pthread_mutex_unlock(&s->producers);
-    if (place)
-        wake(s);
-    else
+    if (!event_inbox_put(s->inbox, event))
         atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 
 static void take_events(struct actions *s, double now)
 {
-    for (const struct event *e; (e = ring_peek(s->ring)); ring_release(s->ring))
+    for (const struct event *e; (e = event_inbox_peek(s->inbox)); event_inbox_release(s->inbox))
         for (size_t i = 0; i < s->n; i++)
             if (action_wants(s->list[i], e))
                 action_put(s->list[i], e, now);
@@ -119,17 +95,16 @@ static bool busy(const struct actions *s)
 /* One round: waits until something happens or `until`, then lets each action do its part. */
 static void turn(struct actions *s, struct pollfd *fds, double until)
 {
-    uint64_t count;
     size_t n = 1;
 
-    fds[0] = (struct pollfd){s->wake, POLLIN, 0};
+    fds[0] = (struct pollfd){event_inbox_fd(s->inbox), POLLIN, 0};
     for (size_t i = 0; i < s->n; i++)
         n += action_poll(s->list[i], fds + n, &until);
     double ms = ceil(fmax(until - clock_s(CLOCK_MONOTONIC), 0) * 1e3);
     if (poll(fds, n, (int)fmin(ms, LONGEST * 1e3)) < 0 && errno != EINTR)
         log_error("actions: poll: %s", strerror(errno));
-    if (fds[0].revents && read(s->wake, &count, sizeof count) < 0)
-        count = 0; /* it was empty: as good */
+    if (fds[0].revents)
+        event_inbox_calm(s->inbox);
     double now = clock_s(CLOCK_MONOTONIC);
     take_events(s, now);
     for (size_t i = 0; i < s->n; i++)
@@ -180,7 +155,7 @@ static void actions_counters(struct output *o, uint64_t *queued, uint64_t *dropp
 {
     struct actions *s = (struct actions *)o;
 
-    *queued = ring_used(s->ring) + atomic_load_explicit(&s->queued, memory_order_relaxed);
+    *queued = event_inbox_used(s->inbox) + atomic_load_explicit(&s->queued, memory_order_relaxed);
     *dropped = atomic_load_explicit(&s->dropped, memory_order_relaxed) +
                atomic_load_explicit(&s->left_out, memory_order_relaxed);
     *sent = atomic_load_explicit(&s->ran, memory_order_relaxed);
@@ -202,7 +177,7 @@ static void actions_stop(struct output *o, double flush_s)
 
     s->flush_s = flush_s;
     atomic_store_explicit(&s->stopping, true, memory_order_release);
-    wake(s);
+    event_inbox_wake(s->inbox);
     if (!output_thread_join(&s->thread, flush_s + TERM_S)) {
         log_warn("actions: a program cannot be ended: left behind");
         return;
@@ -242,12 +217,10 @@ struct output *output_actions_new(const struct config *config, const struct daem
                                 .counters = actions_counters,
                                 .acknowledged = actions_acknowledged,
                                 .stop = actions_stop};
-    pthread_mutex_init(&s->producers, NULL);
-    s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s->list = calloc(config->n_actions + 1, sizeof(struct action *));
     s->acks = acks_new();
-    s->ring = ring_new(sizeof(struct event), QUEUE);
-    if (s->wake < 0 || !s->list || !s->acks || !s->ring) {
+    s->inbox = event_inbox_new(QUEUE);
+    if (!s->list || !s->acks || !s->inbox) {
         err_set(err, "actions: no memory or no file descriptor left");
         goto fail;
     }
