@@ -3,13 +3,19 @@
 #ifndef EARSHOT_TESTS_EMULATED_H
 #define EARSHOT_TESTS_EMULATED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+
+static inline bool emulated(void)
+{
+    return getenv("EARSHOT_EMULATED") != NULL;
+}
 
 /* The step through a table of rates: 1, or every third under an emulator. */
 static inline size_t rate_step(void)
 {
-    return getenv("EARSHOT_EMULATED") ? 3 : 1;
+    return emulated() ? 3 : 1;
 }
 
 #endif

@@ -22,8 +22,8 @@ static struct discovery_facts facts(struct mqtt_names *names, const char *base, 
     assert_int_equal(mqtt_names_init(names, base, node, &err), 0);
     discovery_id(id, "/var/lib/earshot");
     for (size_t i = 0; i < n; i++) {
-        snprintf(labels[i].label, sizeof labels[i].label, "a_sound_with_quite_a_long_name_%zu", i);
-        snprintf(labels[i].name, sizeof labels[i].name, "A sound \"with\" a k\xc3\xbchl name %zu", i);
+        snprintf(labels[i].label, sizeof labels[i].label, "a_sound_with_quite_a_long_name_%u", (unsigned)i & 0xffff);
+        snprintf(labels[i].name, sizeof labels[i].name, "A sound \"with\" a k\xc3\xbchl name %u", (unsigned)i & 0xffff);
         labels[i].alarm = i % 100 == 0;
         labels[i].enabled = true;
     }

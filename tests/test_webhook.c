@@ -1,5 +1,6 @@
 #include "daemon/outputs/webhook_helper.h"
 #include "daemon/outputs/webhook_secret.h"
+#include "emulated.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -174,7 +175,10 @@ static void test_bad_helpers(void **state)
         err.text[0] = '\0';
         assert_null(ask(&h, "{}", &err));
         /* one that ends at once may do so before the request is written */
-        if (!strstr(err.text, rows[i][1]) && !(i == 0 && strstr(err.text, "takes nothing")))
+        bool told = strstr(err.text, rows[i][1]) || (i == 0 && strstr(err.text, "takes nothing"));
+        if (emulated()) /* it does not hand back why a program cannot be executed */
+            told = told || strstr(err.text, "exit status 127");
+        if (!told)
             fail_msg("row %zu: %s", i, err.text);
         webhook_helper_end(&h);
         assert_int_equal(h.child.pid, 0);
@@ -184,6 +188,10 @@ static void test_bad_helpers(void **state)
 static void test_the_helper(void **state)
 {
     (void)state;
+    if (emulated()) {
+        print_message("skipped: the emulator starts no program of its own processor\n");
+        skip();
+    }
     char path[4096];
     struct webhook_helper h;
     struct err err;
