@@ -122,22 +122,6 @@ void run_config_start(struct run_config *r, struct pipeline *p, struct run_outpu
 
 /* --- one option ----------------------------------------------------------------------------------------------------- */
 
-static int copy(struct config *out, const struct config *c, struct err *err)
-{
-    *out = *c;
-    out->rules = NULL;
-    out->n_rules = 0;
-    if (!c->n_rules)
-        return 0;
-    /* room as config_rule expects it: it grows by 32 */
-    out->rules = calloc((c->n_rules + 31) / 32 * 32, sizeof *out->rules);
-    if (!out->rules)
-        return err_set(err, "no memory");
-    memcpy(out->rules, c->rules, c->n_rules * sizeof *out->rules);
-    out->n_rules = c->n_rules;
-    return 0;
-}
-
 static int apply(struct run_config *r, const char *key, const struct config *fresh, struct err *err)
 {
     char text[OPTION_VALUE];
@@ -159,7 +143,7 @@ static int change(struct run_config *r, const char *key, const char *value, stru
     struct config fresh;
 
     snprintf(text, sizeof text, "%s=%s", key, value);
-    int rc = copy(&fresh, &r->cx->config, err);
+    int rc = config_copy(&fresh, &r->cx->config, err);
     if (rc == 0 && config_set(&fresh, text, err) == 0 && config_check(&fresh, err) == 0 &&
         apply(r, key, &fresh, err) == 0)
         take_over(r, &fresh);

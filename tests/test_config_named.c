@@ -241,11 +241,46 @@ static void test_argv(void **state)
     assert_non_null(strstr(err.text, "no program"));
 }
 
+/* a copy has lists of its own: both are freed, and a row more in one is none in the other */
+static void test_copy(void **state)
+{
+    (void)state;
+    struct config c, twin;
+    struct err err;
+
+    start(&c);
+    for (int i = 0; i < 40; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "class.sound_%d.confirm=2", i);
+        assert_int_equal(config_set(&c, text, &err), 0);
+    }
+    assert_int_equal(config_set(&c, "action.a.exec=/bin/true", &err), 0);
+    assert_int_equal(config_set(&c, "webhook.w.url=http://host/", &err), 0);
+    assert_int_equal(config_copy(&twin, &c, &err), 0);
+    for (int i = 40; i < 70; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "class.sound_%d.confirm=2", i);
+        assert_int_equal(config_set(&twin, text, &err), 0);
+    }
+    assert_int_equal(config_set(&twin, "action.b.exec=/bin/false", &err), 0);
+    assert_int_equal(c.n_rules, 40);
+    assert_int_equal(c.n_actions, 1);
+    config_free(&c);
+    assert_int_equal(twin.n_rules, 70);
+    assert_int_equal(twin.n_actions, 2);
+    assert_string_equal(twin.actions[0].exec, "/bin/true");
+    assert_string_equal(twin.actions[1].exec, "/bin/false");
+    assert_int_equal(twin.n_webhooks, 1);
+    assert_string_equal(twin.webhooks[0].url, "http://host/");
+    config_free(&twin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sections),   cmocka_unit_test(test_bad),  cmocka_unit_test(test_whole),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_many), cmocka_unit_test(test_argv),
+        cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,9 @@ struct config {
 int config_init(struct config *c, struct err *err);
 void config_free(struct config *c);
 
+/* The lists as well: out owns its own. -1: no memory, and out holds none. */
+int config_copy(struct config *out, const struct config *c, struct err *err);
+
 /* For a copy of the struct alone: the lists stay the original's. */
 void config_forget_lists(struct config *c);
 

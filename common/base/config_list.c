@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GROW 32 /* rows that a list grows by */
+
 #define LIST(rows, count)                                                                                              \
     offsetof(struct config, rows), offsetof(struct config, count), sizeof(*((struct config *)0)->rows)
 
@@ -94,8 +96,8 @@ long config_row(struct config *c, const struct config_list *l, const char *name,
     }
     if (*count >= l->max)
         return err_set(err, "more than %zu sections [%s NAME]", l->max, l->section);
-    if (*count % 32 == 0) {
-        void *more = realloc(*rows, (*count + 32) * l->size);
+    if (*count % GROW == 0) {
+        void *more = realloc(*rows, (*count + GROW) * l->size);
         if (!more)
             return err_set(err, "no memory");
         *rows = more;
@@ -107,4 +109,24 @@ long config_row(struct config *c, const struct config_list *l, const char *name,
         if (strcmp(o->section, l->section) == 0 && option_parse(o, row, o->preset, err))
             return -1;
     return (long)(*count)++;
+}
+
+int config_copy(struct config *out, const struct config *c, struct err *err)
+{
+    *out = *c;
+    config_forget_lists(out);
+    for (const struct config_list *l = config_lists; l->section; l++) {
+        size_t n = config_list_count(c, l);
+        if (n == 0)
+            continue;
+        void *rows = calloc((n + GROW - 1) / GROW * GROW, l->size);
+        if (!rows) {
+            config_free(out);
+            return err_set(err, "no memory");
+        }
+        memcpy(rows, *rows_of(c, l), n * l->size);
+        *rows_of(out, l) = rows;
+        *(size_t *)((char *)out + l->count) = n;
+    }
+    return 0;
 }
