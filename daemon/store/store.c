@@ -129,7 +129,7 @@ void store_put_event(struct store *s, const struct event *event)
     e->event = *event;
     e->put_ns = now;
     e->created_ms = utc;
-    e->forwarded = false;
+    e->forwarded = e->delivered = false;
     e->next = ENTRY_NONE;
     *(s->newest == ENTRY_NONE ? &s->oldest : &s->entries[s->newest].next) = i;
     s->newest = i;
@@ -214,10 +214,22 @@ bool store_flush(struct store *s, double seconds)
 
 /* --- deliveries ------------------------------------------------------------------------------------------------------- */
 
+/* Before the taker leaves: which of the events that the disk has not taken need no message any more. */
+static void note_delivered(struct store *s)
+{
+    for (unsigned i = s->oldest; i != ENTRY_NONE; i = s->entries[i].next) {
+        struct entry *e = &s->entries[i];
+        e->delivered = e->forwarded && !s->taker.pending(s->taker.ctx, e->event.id);
+    }
+}
+
 void store_set_taker(struct store *s, const struct store_taker *taker)
 {
     pthread_mutex_lock(&s->lock);
+    if (s->has_taker)
+        note_delivered(s);
     s->has_taker = taker != NULL;
+    s->publishes |= taker != NULL;
     if (taker)
         s->taker = *taker;
     s->behind = s->more = taker != NULL; /* what earlier runs left */

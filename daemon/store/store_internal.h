@@ -28,6 +28,7 @@ struct entry {
     int64_t created_ms; /* UTC, of the put */
     int64_t seq;        /* of its message in the transaction that is under way; the thread's own */
     bool forwarded;     /* handed on already, from memory */
+    bool delivered;     /* ... and with its receiver, as far as the taker knew when it left */
     unsigned next;
 };
 
@@ -80,6 +81,7 @@ struct store {
     struct question *question;
     struct store_taker taker;
     bool has_taker;
+    bool publishes; /* there was a taker: what it does not get any more is for the one of the next run */
     bool behind;    /* messages wait in the outbox that the taker was not handed (in this run) */
     bool more;      /* it has room for them */
     int64_t loaded; /* seq up to which it was handed all */
@@ -93,7 +95,7 @@ struct store {
     struct sql sql;
     int64_t next_seq;
     double levels_due, done_due, keep_due, retry_due; /* s, CLOCK_MONOTONIC; 0: nothing is due */
-    int64_t clock_ahead_ms;                           /* UTC less CLOCK_MONOTONIC, as last seen */
+    int64_t clock_ahead_ms;                           /* UTC less CLOCK_BOOTTIME, as last seen */
     double clock_trusted;   /* s, CLOCK_MONOTONIC: from when on the wall clock decides what is old */
     bool keep_more;         /* the last look left something for the next */
     double set_aside;       /* s, CLOCK_MONOTONIC: when the last one was */

@@ -21,6 +21,15 @@ struct load {
     bool messages;
 };
 
+/* What was handed on from memory and delivered since needs none any more. Where the taker is gone already, the daemon ends: what it was
+ * handed may not have been delivered, and is sent by the next run. */
+static bool needs_message(const struct store *s, const struct entry *e)
+{
+    if (!s->publishes || !e->event.notify || e->delivered)
+        return false;
+    return !e->forwarded || !s->has_taker || s->taker.pending(s->taker.ctx, e->event.id);
+}
+
 static void take_batch(struct store *s, struct load *l)
 {
     pthread_mutex_lock(&s->lock);
@@ -29,8 +38,7 @@ static void take_batch(struct store *s, struct load *l)
         s->batch[s->n_batch++] = s->oldest;
         s->oldest = e->next;
         s->n_waiting--;
-        /* what was handed on from memory and delivered since needs no message any more */
-        e->seq = s->has_taker && e->event.notify && (!e->forwarded || s->taker.pending(s->taker.ctx, e->event.id));
+        e->seq = needs_message(s, e);
     }
     if (s->oldest == ENTRY_NONE)
         s->newest = ENTRY_NONE;
