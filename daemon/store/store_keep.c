@@ -18,7 +18,8 @@
  * that right. true: its time may be used. */
 static bool clock_is_good(struct store *s, double now)
 {
-    int64_t ahead = store_utc() - clock_ms(CLOCK_MONOTONIC), before = s->clock_ahead_ms;
+    /* BOOTTIME goes on while the machine is suspended: a laptop that sleeps every night must not count as set every morning */
+    int64_t ahead = store_utc() - clock_ms(CLOCK_BOOTTIME), before = s->clock_ahead_ms;
     int64_t newest = sql_number(&s->sql, "SELECT max(start_ms) FROM events", NULL);
     bool first = before == 0;
 
