@@ -355,6 +355,61 @@ static void test_taken_away(void **state)
     assert_int_equal(number(p->dir, "SELECT count(*) FROM events WHERE label = 'rain'"), 1);
 }
 
+/* The disk can be read, but takes nothing: what waits in the outbox is brought all the same, so that it goes before what comes now. */
+static void test_replay_while_failing(void **state)
+{
+    struct place *p = *state;
+    struct store_params params = store_defaults(p->dir);
+    struct store_figures f = {.on_disk = true};
+    struct event e[31];
+    char path[128];
+    sqlite3 *db;
+
+    params.late_retry_s = 3600;
+    p->taker.room = 10;
+    struct store *s = open_with(p, &params);
+    for (int i = 0; i < 30; i++) {
+        e[i] = make_event(EVENT_START, "siren", true);
+        store_put_event(s, &e[i]);
+    }
+    assert_true(store_flush(s, 5));
+    snprintf(path, sizeof path, "%s/" STORE_FILE, p->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    e[30] = make_event(EVENT_END, "siren", true);
+    store_put_event(s, &e[30]);
+    for (int i = 0; i < 1000 && f.on_disk; i++) {
+        nap_ms(5);
+        store_get_figures(s, &f);
+    }
+    assert_false(f.on_disk);
+    unsigned next = 0;
+    for (int round = 0; next < 30 && round < 200; round++) {
+        pthread_mutex_lock(&p->taker.lock);
+        unsigned n = p->taker.n;
+        int64_t done[GOT_MOST];
+        unsigned n_done = 0;
+        for (unsigned i = 0; i < n; i++)
+            if (p->taker.got[i].seq > 0) {
+                assert_string_equal(p->taker.got[i].id, e[next++].id);
+                done[n_done++] = p->taker.got[i].seq;
+            }
+        p->taker.n = p->taker.held = 0;
+        pthread_mutex_unlock(&p->taker.lock);
+        while (n_done)
+            store_outbox_done(s, done[--n_done]);
+        store_outbox_more(s);
+        nap_ms(10);
+    }
+    assert_int_equal(next, 30);
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_true(store_flush(s, 5));
+    store_free(s, 5);
+    assert_int_equal(number(p->dir, "SELECT count(*) FROM outbox"), 1);
+    assert_int_equal(number(p->dir, "SELECT count(*) FROM events"), 31);
+}
+
 struct late_disk {
     atomic_bool there;
     char delivered[UUID_SIZE];
@@ -462,6 +517,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tables_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_in_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_taken_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_replay_while_failing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_webhook, set_up, tear_down),
     };

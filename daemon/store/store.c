@@ -249,6 +249,7 @@ void store_note_done(struct store *s, int64_t seq, int64_t due_ms)
         s->done_size = size;
     }
     s->done[s->n_done++] = (struct outcome){seq, due_ms};
+    s->last_done = seq > s->last_done ? seq : s->last_done;
     if (s->n_done == 1)
         pthread_cond_signal(&s->work);
 }

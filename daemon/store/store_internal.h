@@ -75,6 +75,7 @@ struct store {
     unsigned first_level, n_levels;
     struct outcome *done;
     size_t n_done, done_size;
+    int64_t last_done; /* the highest seq that was ever among them */
     struct message *messages, **last_message;
     unsigned n_messages; /* ... that nobody has taken */
     int64_t last_key;
@@ -117,6 +118,8 @@ void store_forward(struct store *s, struct entry *e, int64_t seq);
 
 /* With the lock held: what became of a message that is in the outbox. */
 void store_note_done(struct store *s, int64_t seq, int64_t due_ms);
+/* What became of a message and was not written yet; NULL: nothing. With the lock held. */
+const struct outcome *store_outcome(const struct store *s, int64_t seq);
 /* ... and of one of another channel that the disk has not taken yet. */
 void store_outbox_forget(struct store *s, int64_t key);
 

@@ -19,6 +19,16 @@ struct load {
     uint64_t unreadable;
 };
 
+const struct outcome *store_outcome(const struct store *s, int64_t seq)
+{
+    const struct outcome *last = NULL;
+
+    for (size_t i = 0; i < s->n_done && seq <= s->last_done; i++)
+        if (s->done[i].seq == seq)
+            last = &s->done[i];
+    return last;
+}
+
 static bool bring(void *ctx, const struct sql_message *m)
 {
     struct load *l = ctx;
@@ -32,7 +42,8 @@ static bool bring(void *ctx, const struct sql_message *m)
         return true;
     }
     pthread_mutex_lock(&s->lock);
-    l->full = s->has_taker && !s->taker.replay(s->taker.ctx, &event, m->seq);
+    bool done = store_outcome(s, m->seq) != NULL; /* delivered, and the disk does not know yet */
+    l->full = !done && s->has_taker && !s->taker.replay(s->taker.ctx, &event, m->seq);
     pthread_mutex_unlock(&s->lock);
     if (!l->full)
         l->last = m->seq;
@@ -48,6 +59,9 @@ void store_outbox_load(struct store *s)
     pthread_mutex_unlock(&s->lock);
     int n = sql_load(&s->sql, STORE_MQTT, l.last, LOAD, bring, &l, &rc);
     if (n < 0) {
+        pthread_mutex_lock(&s->lock);
+        s->more = false; /* until the taker asks once more */
+        pthread_mutex_unlock(&s->lock);
         store_trouble(s, rc);
         return;
     }
@@ -176,17 +190,6 @@ struct first {
     struct question *question;
 };
 
-/* What became of a message and was not written yet. NULL: nothing. With the lock held. */
-static const struct outcome *outcome(const struct store *s, int64_t seq)
-{
-    const struct outcome *last = NULL;
-
-    for (size_t i = 0; i < s->n_done; i++)
-        if (s->done[i].seq == seq)
-            last = &s->done[i];
-    return last;
-}
-
 static bool first_message(void *ctx, const struct sql_message *m)
 {
     struct store *s = ((struct first *)ctx)->store;
@@ -194,7 +197,7 @@ static bool first_message(void *ctx, const struct sql_message *m)
     int64_t due_ms = m->due_ms;
 
     pthread_mutex_lock(&s->lock);
-    const struct outcome *o = outcome(s, m->seq);
+    const struct outcome *o = store_outcome(s, m->seq);
     bool done = o && !o->due_ms;
     unsigned attempts = m->attempts + (o != NULL);
     due_ms = o ? o->due_ms : due_ms;

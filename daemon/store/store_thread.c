@@ -192,6 +192,9 @@ static enum job choose(struct store *s)
         return OPEN;
     if (s->question)
         return ANSWER;
+    /* what cannot be written can often be read: what is older goes before what is handed on from memory */
+    if (s->failing && s->sql.db && s->behind && s->more)
+        return LOAD_MORE;
     if (!retry)
         return NOTHING;
     if (s->behind && s->more && !s->n_done) /* what is older goes before */
