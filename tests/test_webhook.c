@@ -1,3 +1,4 @@
+#include "daemon/outputs/webhook.h"
 #include "daemon/outputs/webhook_helper.h"
 #include "daemon/outputs/webhook_secret.h"
 #include "emulated.h"
@@ -11,11 +12,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/store_help.h"
 #include <cmocka.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char dir[64];
+static _Atomic long clock_set_s; /* by which the clock on the wall was set */
+
+/* In the place of the C library's own. */
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    int rc = (int)syscall(SYS_clock_gettime, id, t);
+
+    if (id == CLOCK_REALTIME)
+        t->tv_sec += clock_set_s;
+    return rc;
+}
 
 static int set_up(void **state)
 {
@@ -219,6 +233,48 @@ static void test_the_helper(void **state)
     webhook_helper_end(&h);
 }
 
+static double monotonic_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* A box that learns what day it is when its network comes up gives no message up for that. */
+static void test_clock_set(void **state)
+{
+    (void)state;
+    struct store_params params = store_defaults(dir);
+    struct event e = make_event(EVENT_START, "siren", true);
+    struct webhook_figures f;
+    struct config c;
+    struct err err;
+    double began = monotonic_s();
+    unsigned asked = 0;
+
+    assert_int_equal(config_init(&c, &err), 0);
+    assert_int_equal(config_set(&c, "webhook.x.url=http://127.0.0.1:9/", &err), 0);
+    struct store *s = store_new(&params, &err);
+    struct webhook *w = webhook_new(&c.webhooks[0], NULL, 0, "node", 30, "/bin/false", s, NULL, &err);
+    assert_non_null(w);
+    webhook_put(w, &e, began);
+    for (double now = began; now < began + 4; now = monotonic_s()) {
+        bool before = webhook_busy(w);
+        webhook_turn(w, now);
+        asked += before && !webhook_busy(w);
+        if (asked == 1)
+            clock_set_s = 3L * 86400;
+        nap_ms(10);
+    }
+    webhook_get_figures(w, &f);
+    assert_true(asked >= 2);
+    assert_int_equal(f.dropped, 0);
+    webhook_free(w);
+    store_free(s, 5);
+    clock_set_s = 0;
+    config_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_place),
         cmocka_unit_test_setup_teardown(test_bad_helpers, set_up, tear_down),
         cmocka_unit_test(test_the_helper),
+        cmocka_unit_test_setup_teardown(test_clock_set, set_up, tear_down),
     };
     signal(SIGPIPE, SIG_IGN); /* as the daemon does: a child may end before it has read what it is told */
     char exe[4096];           /* BUILD/tests/test_webhook: the helper lies in BUILD */

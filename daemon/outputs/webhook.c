@@ -18,6 +18,8 @@
 #define AGAIN_S   1.0  /* where it did not answer */
 #define GRACE_S   5.0  /* beyond the time limit that the helper itself keeps */
 #define LOG_EVERY 600.0
+#define STEP_MS   3600000 /* a clock that was set by more says nothing about age for ... */
+#define TRUST_S   86400.0
 
 struct webhook {
     struct webhook_config config;
@@ -33,6 +35,9 @@ struct webhook {
     struct store_message message; /* under way where payload is not NULL */
     struct event event;           /* that it tells */
     double deadline;              /* for its answer */
+
+    int64_t ahead_ms;     /* UTC less CLOCK_BOOTTIME, as last seen */
+    double clock_trusted; /* from when on the wall clock decides what is too old */
 
     double look;       /* when the outbox is to be looked at again */
     bool failing;      /* the latest attempt was in vain */
@@ -58,6 +63,7 @@ struct webhook *webhook_new(const struct webhook_config *config, const char *con
     w->store = store;
     w->acks = acks;
     webhook_helper_init(&w->helper, helper);
+    w->ahead_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME);
     w->complained = -LOG_EVERY;
     snprintf(w->channel, sizeof w->channel, "webhook:%s", config->name);
     snprintf(w->node, sizeof w->node, "%s", node);
@@ -221,6 +227,18 @@ static double age_s(const struct webhook *w)
     return (double)(clock_ms(CLOCK_REALTIME) - w->message.created_ms) * 1e-3;
 }
 
+/* Will it be too old by then? A box without a clock of its own learns the time when its network comes up: what it could not send until
+ * then did not grow days older by that. */
+static bool too_old(struct webhook *w, double wait, double now)
+{
+    int64_t ahead = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME);
+
+    if (llabs(ahead - w->ahead_ms) > STEP_MS)
+        w->clock_trusted = now + TRUST_S;
+    w->ahead_ms = ahead;
+    return now >= w->clock_trusted && age_s(w) + wait > w->config.max_age;
+}
+
 /* 1, 2, 4 ... s, a fifth more or less, so that many boxes do not come back at once. */
 static double backoff(unsigned attempts)
 {
@@ -233,7 +251,7 @@ static void try_later(struct webhook *w, const char *why, double retry_after, do
     double wait = fmin(fmax(backoff(w->message.attempts), retry_after), WEBHOOK_RETRY_S);
 
     answer_test(w, &w->event, -1, why);
-    if (age_s(w) + wait > w->config.max_age) {
+    if (too_old(w, wait, now)) {
         char text[512];
         snprintf(text, sizeof text, "%s, and it is %.0f s old", why, age_s(w));
         give_up(w, text);
@@ -328,7 +346,7 @@ static void look(struct webhook *w, double now)
     if (event_parse(w->message.payload, w->message.size, &w->event) < 0) {
         snprintf(w->event.label, sizeof w->event.label, "a message");
         give_up(w, "it cannot be read");
-    } else if (age_s(w) > w->config.max_age) {
+    } else if (too_old(w, 0, now)) {
         char why[64];
         snprintf(why, sizeof why, "it is %.0f s old", age_s(w));
         give_up(w, why);
