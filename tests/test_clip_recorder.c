@@ -1,5 +1,6 @@
 /* Which samples a clip holds, to the last one; and that none of them is somebody talking. Samples count up, so that each says where it
  * stood; where a judge listens, its model knows two tones, of which one is called speech. */
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "daemon/clips/clip_folder.h"
@@ -14,11 +15,13 @@
 #include <setjmp.h>
 #include <sndfile.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +38,17 @@ static int16_t stream[LIMIT], got[LIMIT];
 static uint64_t dropped[16];
 static enum clip_fate fates[16];
 static unsigned n_dropped;
+static atomic_long clock_set_s; /* by which the clock on the wall was set */
+
+/* In the place of the C library's own. */
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    int rc = (int)syscall(SYS_clock_gettime, id, t);
+
+    if (id == CLOCK_REALTIME)
+        t->tv_sec += clock_set_s;
+    return rc;
+}
 
 static int16_t value(uint64_t position)
 {
@@ -732,6 +746,50 @@ static void test_refusals(void **state)
     unlink(path);
 }
 
+static void leave_clip(int days)
+{
+    struct clip_name n = {.utc_ms = clock_ms(CLOCK_REALTIME) - days * INT64_C(86400000),
+                          .label = "siren",
+                          .id = "0123abcd",
+                          .extension = "wav"};
+    char name[CLIP_SIZE], path[256];
+
+    clip_name_write(&n, name);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fclose(f);
+}
+
+static size_t count_clips(void)
+{
+    struct err err;
+    size_t n;
+    struct clip_entry *list = clip_folder_list(dir, &n, &err);
+
+    assert_non_null(list);
+    free(list);
+    return n;
+}
+
+/* What is too old goes; but a clock that is suddenly years ahead makes nothing old. */
+static void test_age(void **state)
+{
+    struct clip_recorder *r = clip_recorder_new(&config, dir, 1, NULL, on_fate, NULL);
+    (void)state;
+
+    assert_non_null(r);
+    leave_clip((int)config.clips.max_age + 1);
+    leave_clip(1);
+    clip_recorder_tick(r, clock_ms(CLOCK_REALTIME));
+    assert_int_equal(count_clips(), 1);
+    clock_set_s = 10L * 365 * 86400;
+    clip_recorder_tick(r, clock_ms(CLOCK_REALTIME));
+    assert_int_equal(count_clips(), 1);
+    clip_recorder_free(r);
+    clock_set_s = 0;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -749,6 +807,7 @@ int main(void)
         TEST(test_all_pauses),
         TEST(test_speech_is_not_kept),
         TEST(test_all_silences_speech),
+        TEST(test_age),
         TEST(test_threads),
         TEST(test_overrun),
         TEST(test_refusals),

@@ -137,9 +137,10 @@ static void stored(struct clip_recorder *r, const struct clip *c, uint64_t bytes
 static int make_room(struct clip_recorder *r, const struct clip *c, uint64_t bytes, struct err *err)
 {
     struct clip_entry coming = {.bytes = bytes, .utc_ms = c->start_ns / 1000000};
+    struct clip_quota quota = recorder_quota(r);
 
     memcpy(coming.label, c->label, sizeof coming.label);
-    return clip_folder_keep(r->dir, &r->quota, &coming, clock_ms(CLOCK_REALTIME), err) < 0 ? -1 : 0;
+    return clip_folder_keep(r->dir, &quota, &coming, clock_ms(CLOCK_REALTIME), err) < 0 ? -1 : 0;
 }
 
 static void keep_file(struct clip_recorder *r, struct clip *c)

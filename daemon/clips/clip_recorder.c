@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/clips/clip_name.h"
 #include "daemon/clips/clip_recorder_private.h"
@@ -13,7 +14,9 @@
 #define GAP_S        1.0     /* lost samples up to this become zeros; after more, a file ends */
 #define RETRY_S      10.0    /* from one try at a file of `all` to the next */
 #define LOOK_EVERY   3600000 /* ms */
-#define MAX_RELEASE  10.0    /* s of quiet within a sound that are held back; later ones go into the file */
+#define STEP_MS      3600000 /* a clock that was set by more says nothing about age for a day */
+#define DAY_MS       86400000
+#define MAX_RELEASE  10.0 /* s of quiet within a sound that are held back; later ones go into the file */
 #define MAX_LOOKBACK 20.0
 
 double clip_recorder_held_s(const struct config *config, double window_s)
@@ -36,6 +39,7 @@ struct clip_recorder *clip_recorder_new(const struct config *config, const char 
     r->config.rules = NULL;
     r->config.n_rules = 0;
     clip_quota_from(config, &r->quota);
+    r->ahead_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME);
     snprintf(r->dir, sizeof r->dir, "%s", dir);
     r->window_s = window_s;
     r->judge = judge;
@@ -83,6 +87,22 @@ int64_t recorder_utc(const struct clip_recorder *r, uint64_t position)
     int64_t frames = (int64_t)(position - r->utc_position);
 
     return r->utc_ns + (int64_t)((double)frames * 1e9 / r->rate);
+}
+
+struct clip_quota recorder_quota(struct clip_recorder *r)
+{
+    struct clip_quota q = r->quota;
+    int64_t now = clock_ms(CLOCK_BOOTTIME), ahead = clock_ms(CLOCK_REALTIME) - now;
+
+    if (llabs(ahead - r->ahead_ms) > STEP_MS) {
+        r->clock_bad_till = now + DAY_MS;
+        if (q.age_ms > 0)
+            log_warn("clips: the clock was set by more than an hour; none is deleted for its age within the next day");
+    }
+    r->ahead_ms = ahead;
+    if (now < r->clock_bad_till)
+        q.age_ms = 0;
+    return q;
 }
 
 /* --- speech ------------------------------------------------------------------------------------------------------------ */
@@ -322,7 +342,8 @@ void clip_recorder_tick(struct clip_recorder *r, int64_t utc_ms)
     }
     if (r->recovered && (r->kept_ms == 0 || utc_ms - r->kept_ms >= LOOK_EVERY || utc_ms < r->kept_ms)) {
         r->kept_ms = utc_ms;
-        long gone = clip_folder_keep(r->dir, &r->quota, NULL, utc_ms, &err);
+        struct clip_quota quota = recorder_quota(r);
+        long gone = clip_folder_keep(r->dir, &quota, NULL, utc_ms, &err);
         if (gone < 0)
             recorder_complain(r, &err);
         else if (gone > 0)

@@ -58,7 +58,9 @@ struct clip_recorder {
     struct clip clips[CLIPS_AT_ONCE];
     struct clip_figures figures;
     bool recovered, complained;
-    int64_t kept_ms; /* when the folder was last looked through */
+    int64_t kept_ms;        /* when the folder was last looked through */
+    int64_t ahead_ms;       /* UTC less CLOCK_BOOTTIME, as last seen */
+    int64_t clock_bad_till; /* ms, CLOCK_BOOTTIME: until then the wall clock does not decide what is too old */
 };
 
 /* --- clip_one.c */
@@ -77,6 +79,7 @@ void recorder_advance(struct clip_recorder *r); /* all clips */
 void recorder_judge(struct clip_recorder *r);   /* from the oldest sample on, where it is not done yet */
 void recorder_add_speech(struct clip_recorder *r, uint64_t from, uint64_t to);
 bool recorder_speech(const struct clip_recorder *r, uint64_t from, uint64_t to, struct span *first);
+struct clip_quota recorder_quota(struct clip_recorder *r); /* as it is now: without an age where the clock was set */
 int64_t recorder_utc(const struct clip_recorder *r, uint64_t position);
 void recorder_complain(struct clip_recorder *r, const struct err *err);
 
