@@ -36,8 +36,7 @@ struct clip_recorder *clip_recorder_new(const struct config *config, const char 
     if (!r)
         return NULL;
     r->config = *config;
-    r->config.rules = NULL;
-    r->config.n_rules = 0;
+    config_forget_lists(&r->config);
     clip_quota_from(config, &r->quota);
     r->ahead_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME);
     snprintf(r->dir, sizeof r->dir, "%s", dir);

@@ -279,8 +279,7 @@ struct clips *clips_new(const struct config *config, const char *state_dir, cons
         return NULL;
     }
     c->config = *config;
-    c->config.rules = NULL;
-    c->config.n_rules = 0;
+    config_forget_lists(&c->config);
     c->labels = labels;
     c->n_labels = n_labels;
     pthread_mutex_init(&c->figures_lock, NULL);

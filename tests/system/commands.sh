@@ -40,7 +40,8 @@ printf 'listener %d 127.0.0.1\nallow_anonymous true\n' "$PORT" >m.conf
 mosquitto -c m.conf >broker.log 2>&1 & echo $! >broker.pid
 wait_for 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT"
 mosquitto_sub -p "$PORT" -t 'earshot/#' -t 'homeassistant/#' -F '%r %t %p' >sub.txt 2>/dev/null & echo $! >sub.pid
-printf '[mqtt]\nport = %d\nnode = d\n[gate]\nthreshold = -50 dBFS\n[decision]\nrelease = 1 s\n[action none]\nlabel = siren\nexec = /bin/true\n[webhook none]\nlabel = siren\nurl = http://127.0.0.1:9/\n' "$PORT" >e.conf
+printf '[mqtt]\nport = %d\nnode = d\n[gate]\nthreshold = -50 dBFS\n[decision]\nrelease = 1 s\n[class cow]\nconfirm = 2\n' "$PORT" >e.conf
+printf '[action moo]\nexec = /bin/true\nlabel = cow\n[webhook moo]\nurl = http://127.0.0.1:9/\nlabel = cow\n' >>e.conf
 start
 
 echo "--- answers"
