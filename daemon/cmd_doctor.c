@@ -67,6 +67,7 @@ static int run(struct cmd_context *cx, int argc, char **argv)
     doctor_model(&d);
     doctor_state(&d);
     doctor_clips(&d);
+    doctor_actions(&d);
     doctor_broker(&d);
     doctor_clock(&d);
     if (!cx->json && geteuid() == 0)
@@ -81,7 +82,8 @@ const struct command cmd_doctor = {
         "usage: earshot doctor [--json]\n"
         "\n"
         "A line for each of configuration, sound devices and the rights to them, sound servers, microphone, model,\n"
-        "state directory, folder of clips, broker and clock: ok, warn or FAIL, what was found, and the remedy.\n"
+        "state directory, folder of clips, actions, webhooks, broker and clock: ok, warn or FAIL, what was found,\n"
+        "and the remedy.\n"
         "With --json one object a line: check, result (ok, warn, fail), text, remedy.\n"
         "Exit code 0 if nothing failed, else 1. Takes at most ten seconds, whatever hangs.\n",
     .run = run,

@@ -19,7 +19,8 @@ void doctor_sound(struct doctor *d);  /* device files and the rights to them, so
 void doctor_broker(struct doctor *d); /* connects as the daemon would, under another name; at most 5 s */
 void doctor_model(struct doctor *d);
 void doctor_state(struct doctor *d);
-void doctor_clips(struct doctor *d); /* where they are asked for: their folder */
+void doctor_clips(struct doctor *d);   /* where they are asked for: their folder */
+void doctor_actions(struct doctor *d); /* programs and webhooks, where there are any: could they be run? */
 void doctor_clock(struct doctor *d);
 
 #endif

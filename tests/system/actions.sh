@@ -31,6 +31,12 @@ check "a folder" refused "[action x]\nexec = /tmp\n" '/tmp: not a file'
 check "no program" refused "[action x]\nlabel = siren\n" '[action x] exec is missing'
 check "a group that there is not" refused "[action x]\nexec = /bin/true\ngroup = alarms\n" 'allowed: alarm, animal'
 
+doctor() { printf '[mqtt]\nenabled = off\n%b' "$1" >bad.conf; timeout 20 "$E" doctor --json --config bad.conf --state-dir "$W/state" >log.txt 2>&1; grep -F "$2" log.txt | grep -qF -- "$3" && clean || { cat log.txt; return 1; }; }
+check "earshot doctor says so before" doctor "[action x]\nexec = /nix/da\n" '"check":"action x","result":"fail"' '/nix/da: No such file'
+check "  of a webhook's secret as well" doctor "[webhook y]\nurl = http://127.0.0.1:9/\nsecret_file = /nix/da\n" '"check":"webhook y","result":"fail"' '/nix/da: No such file'
+check "  what is good is good" doctor "[action x]\nexec = /bin/true\ngroup = alarm\n" '"check":"action x","result":"ok"' '/bin/true'
+check "  a credential is the service's" doctor "[webhook y]\nlabel = siren\n" '"check":"webhook y","result":"warn"' 'webhook-y'
+
 echo "--- a recording with alarms and other sounds"
 prog save <<'P'
 #!/bin/sh
