@@ -77,18 +77,30 @@ void sound_class1_text(const struct soundlevel_figures *f, char *out, size_t siz
                  (double)f->class1_hz);
 }
 
+/* "-" where the sound was too short for it. */
+static const char *decibels(double dbfs, const struct calibration *c, char out[16])
+{
+    if (isfinite(dbfs))
+        snprintf(out, 16, "%.2f", dbfs + c->offset_db);
+    else
+        snprintf(out, 16, "-");
+    return out;
+}
+
 void sound_text(const struct soundlevel_figures *f, const struct calibration *c, char *out, size_t size)
 {
     double add = c->offset_db;
+    char text[10][16];
     int used = snprintf(out, size,
-                        "LAeq   %7.2f %s over %.1f s\n"
-                        "LAFmax %7.2f %s   LAFmin %.2f   LASmax %.2f\n"
-                        "LCpeak %7.2f %s   LCeq %.2f   LZeq %.2f\n"
-                        "L10    %7.2f %s   L50 %.2f   L90 %.2f",
-                        (double)f->laeq + add, sound_unit(c, 'A'), f->measured_s, (double)f->lafmax + add,
-                        sound_unit(c, 'A'), (double)f->lafmin + add, (double)f->lasmax + add, (double)f->lcpeak + add,
-                        sound_unit(c, 'C'), (double)f->lceq + add, (double)f->lzeq + add, (double)f->l10 + add,
-                        sound_unit(c, 'A'), (double)f->l50 + add, (double)f->l90 + add);
+                        "LAeq   %7s %s over %.1f s\n"
+                        "LAFmax %7s %s   LAFmin %s   LASmax %s\n"
+                        "LCpeak %7s %s   LCeq %s   LZeq %s\n"
+                        "L10    %7s %s   L50 %s   L90 %s",
+                        decibels(f->laeq, c, text[0]), sound_unit(c, 'A'), f->measured_s,
+                        decibels(f->lafmax, c, text[1]), sound_unit(c, 'A'), decibels(f->lafmin, c, text[2]),
+                        decibels(f->lasmax, c, text[3]), decibels(f->lcpeak, c, text[4]), sound_unit(c, 'C'),
+                        decibels(f->lceq, c, text[5]), decibels(f->lzeq, c, text[6]), decibels(f->l10, c, text[7]),
+                        sound_unit(c, 'A'), decibels(f->l50, c, text[8]), decibels(f->l90, c, text[9]));
     for (unsigned i = 0; i < f->n_bands && used > 0 && (size_t)used < size; i++)
         used += snprintf(out + used, size - (size_t)used, "%s%7g Hz %7.2f",
                          i == 0       ? "\nThirds of octaves, unweighted:\n"

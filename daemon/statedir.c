@@ -107,11 +107,13 @@ int state_dir_look(const struct cmd_context *cx, char *out, size_t size, struct 
 {
     const char *env = getenv("STATE_DIRECTORY"), *from = "";
     bool said = cx->state_dir || (env && *env) || cx->config.state.dir[0];
+    char system[64];
 
     if (choose(cx, out, size, &from, err) < 0)
         return -1;
-    if (!said && access(out, F_OK) < 0 && access(SYSTEM_DIR, F_OK) == 0)
-        snprintf(out, size, SYSTEM_DIR);
+    instance_path(system, sizeof system, SYSTEM_DIR);
+    if (!said && access(out, F_OK) < 0 && access(system, F_OK) == 0)
+        snprintf(out, size, "%s", system);
     return 0;
 }
 

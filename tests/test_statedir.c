@@ -95,6 +95,26 @@ static void test_order(void **state)
     expect_dir(f, "flag"); /* there already */
 }
 
+/* Where one only looks, nothing is made, and a folder that is not there is named as it would be chosen: never what is above it. */
+static void test_look(void **state)
+{
+    struct fixture *f = *state;
+    char dir[256];
+    struct err err;
+    struct stat st;
+
+    assert_int_equal(state_dir_look(&f->cx, dir, sizeof dir, &err), 0);
+    if (access("/var/lib/earshot", F_OK) == 0) {
+        assert_string_equal(dir, "/var/lib/earshot");
+    } else {
+        assert_string_equal(dir, path_in(f, ".local/state/earshot"));
+        assert_int_equal(stat(dir, &st), -1);
+    }
+    f->cx.state_dir = path_in(f, "none");
+    assert_int_equal(state_dir_look(&f->cx, dir, sizeof dir, &err), 0);
+    assert_string_equal(dir, path_in(f, "none"));
+}
+
 static void test_bad_dir(void **state)
 {
     struct fixture *f = *state;
@@ -222,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_look, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_dir, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock_of_a_killed_one, set_up, tear_down),
