@@ -12,13 +12,26 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What commands set (commands.c). Nothing else counts in the file: whoever may write to the state directory has no say in what is
+ * recorded, run or sent. */
+static bool may_keep(const char *key)
+{
+    static const char *const keys[] = {"gate.threshold", "input.listening", "model.file", "decision.cooldown",
+                                       "decision.threshold"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
 static int put(struct settings *s, const char *key, const char *value)
 {
     size_t i = 0;
 
     while (i < s->n && strcmp(s->list[i].key, key) != 0)
         i++;
-    if (i == SETTINGS_MOST || strlen(key) >= SETTINGS_KEY || strlen(value) >= SETTINGS_VALUE)
+    if (!may_keep(key) || i == SETTINGS_MOST || strlen(key) >= SETTINGS_KEY || strlen(value) >= SETTINGS_VALUE)
         return -1;
     s->n += i == s->n;
     strcpy(s->list[i].key, key);
@@ -67,8 +80,7 @@ static int read_file(struct settings *s, struct err *err)
     if (rc < 0)
         return -1;
     if (ini_parse(s->path, on_value, s) != 0)
-        return err_set(err, "%s: more than %d options, or one that cannot be kept here (a [class NAME])", s->path,
-                       SETTINGS_MOST);
+        return err_set(err, "%s: an option that no command sets, which cannot be kept here", s->path);
     return 0;
 }
 

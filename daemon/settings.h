@@ -1,5 +1,5 @@
-/* What was set while the daemon ran and is to be kept over a restart: STATE/settings.conf, an INI file of the same options as the
- * main one, read after it. */
+/* What was set while the daemon ran and is to be kept over a restart: STATE/settings.conf, an INI file of those options that commands
+ * set, read after the main one. */
 #ifndef EARSHOT_SETTINGS_H
 #define EARSHOT_SETTINGS_H
 

@@ -202,6 +202,7 @@ static void test_kept(void **state)
     assert_int_equal(s.n, 1);
     assert_int_equal(settings_keep(&s, "model.file", "a\nb", &err), -1);
     assert_int_equal(settings_keep(&s, "model.file", "a ;b", &err), -1);
+    assert_int_equal(settings_keep(&s, "clips.record", "all", &err), -1);
     assert_int_equal(s.n, 1);
     assert_int_equal(set_aside(), 0);
     assert_int_equal(unlink(path), 0);
@@ -211,8 +212,14 @@ static void test_broken(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "threshold = -45 dBFS\n", "[gate]\nthreshold = loud\n", "[gate]\nthresh", "[class dog_bark]\nthreshold = 0.5\n",
+        "threshold = -45 dBFS\n",
+        "[gate]\nthreshold = loud\n",
+        "[gate]\nthresh",
+        "[class dog_bark]\nthreshold = 0.5\n",
         "[nothing]\na = b\n",
+        "[mqtt]\nhost = elsewhere\n",
+        "[gate]\nthreshold = off\n[clips]\nrecord = all\nspeech = keep\n",
+        "[action x]\nexec = /bin/true\n",
     };
     static struct settings s;
     struct err err;
