@@ -116,6 +116,8 @@ int control_send(struct control_client *c, json_t *request, struct err *err)
         ssize_t w = send(c->fd, text + at, n - at, MSG_NOSIGNAL);
         if (w < 0 && errno == EINTR)
             continue;
+        if (w < 0 && errno == EPIPE)
+            break; /* what it said before it hung up (too many clients) is still to be read */
         if (w < 0) {
             free(text);
             return err_set(err, "the daemon went away: %s", strerror(errno));

@@ -218,6 +218,14 @@ static void too_many_clients(void **state)
     int more = raw_connect();
     assert_string_equal(raw_ask(more, "", 0, 1), "{\"ok\":false,\"error\":\"too many clients\"}\n");
     close(more);
+    struct err err = {""}; /* a client that asks after it was hung up on is told why */
+    struct control_client *late = control_connect(NULL, &err);
+    assert_non_null(late);
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    assert_int_equal(control_send(late, json_pack("{s:s}", "cmd", "echo"), &err), 0);
+    assert_null(control_receive(late, 2, &err));
+    assert_string_equal(err.text, "too many clients");
+    control_close(late);
     close(fd[3]);
     for (int tries = 0; tries < 200; tries++) { /* the place is free as soon as the server has seen the end */
         more = raw_connect();
