@@ -345,7 +345,7 @@ static void test_one_at_a_time(void **state)
 static void test_queue(void **state)
 {
     (void)state;
-    program("run", "#!/bin/sh\nread go <$1/fifo\necho \"ran $EARSHOT_LABEL\"\n", 0700);
+    program("run", "#!/bin/sh\necho begun\nread go <$1/fifo\necho \"ran $EARSHOT_LABEL\"\n", 0700);
     assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
     set("action.a.exec=%s %s", in_dir("run"), dir);
     set("action.a.rate=off");
@@ -356,10 +356,10 @@ static void test_queue(void **state)
         snprintf(label, sizeof label, "l%d", i);
         struct event e = event(EVENT_START, label);
         o->event(o, &e);
-        for (double end = now() + 5; i == 0 && !queued && now() < end; usleep(1000)) /* the first one runs */
-            o->counters(o, &queued, &dropped, &sent);
+        for (double end = now() + 20; i == 0 && !strstr(contents("log"), "begun") && now() < end;) /* it runs */
+            usleep(1000);
     }
-    for (double end = now() + 5; dropped < 30 - 1 - ACTION_QUEUE && now() < end; usleep(1000))
+    for (double end = now() + 20; dropped < 30 - 1 - ACTION_QUEUE && now() < end; usleep(1000))
         o->counters(o, &queued, &dropped, &sent);
     assert_int_equal(dropped, 30 - 1 - ACTION_QUEUE);
     for (uint64_t i = 0; i < 1 + ACTION_QUEUE; i++) {
