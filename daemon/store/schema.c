@@ -58,6 +58,16 @@ static const char *const steps[SCHEMA_VERSION] = {
     " calibrated INTEGER NOT NULL," /* 1: dB SPL, 0: dB re full scale */
     " bands BLOB);"                 /* third octaves: IEEE 754 single precision, little endian */
     "CREATE INDEX levels_time ON levels(time_ms);",
+    /* What people said of events; it outlives them, and so does the copy of the embedding that is learned from. */
+    "CREATE TABLE verdicts ("
+    " event_id TEXT PRIMARY KEY NOT NULL,"
+    " label TEXT NOT NULL,"   /* what the event was told as */
+    " verdict TEXT NOT NULL," /* 'right', 'wrong', or the label of what it was */
+    " model TEXT NOT NULL,"
+    " given_ms INTEGER NOT NULL,"
+    " start_ms INTEGER NOT NULL," /* of the event */
+    " score REAL NOT NULL,"
+    " embedding BLOB);", /* as in embeddings */
 };
 
 static int number(sqlite3 *db, const char *sql, sqlite3_int64 *out)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #define SCHEMA_APPLICATION 0x65736874 /* "esht", in the file's header */
-#define SCHEMA_VERSION     1          /* user_version there */
+#define SCHEMA_VERSION     2          /* user_version there */
 
 /* Column `ended` of events. */
 enum { EVENT_GOES_ON = 0, EVENT_ENDED = 1, EVENT_CUT_OFF = 2 /* the daemon was gone before its end */ };

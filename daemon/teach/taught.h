@@ -1,0 +1,27 @@
+/* What this box was taught, on the disk: STATE/taught, one small versioned file that is replaced as a whole (teach/taughtfile.h has its
+ * form). `earshot teach`, `earshot label`, the daemon's commands and the web's routes all come here.
+ *
+ * Any thread, any process: a change holds STATE/taught.lock, and waits up to 10 s for it. The daemon looks at the file itself and puts
+ * what is new into use between two windows. */
+#ifndef EARSHOT_TAUGHT_H
+#define EARSHOT_TAUGHT_H
+
+#include "base/err.h"
+#include <jansson.h>
+
+#define TAUGHT_FILE "taught"
+
+/* {"classes":[{"label","name","examples","windows","threshold","model","usable","taught":RFC 3339, "recall", "false_alarms_per_hour",
+ * "sources":[...]}], "corrections":[{"label","event_id","reach","used"}]}; both empty where nothing was taught. The caller's; NULL: the
+ * file cannot be read, err says why. */
+json_t *taught_json(const char *dir, struct err *err);
+
+/* Forgets a class. -1: there is none of that label (err lists those that there are). */
+int taught_forget(const char *dir, const char *label, struct err *err);
+
+/* Learns anew from the examples that are kept and from the verdicts (verdict.h) that were given, and replaces the file where that makes
+ * a difference. model: name or path of the one in use. May take half a second of a processor: no thread that others wait for. note (of
+ * `size`; may be NULL): one line that says what came of it. */
+int taught_relearn(const char *dir, const char *model, char *note, size_t size, struct err *err);
+
+#endif
