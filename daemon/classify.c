@@ -19,6 +19,8 @@ struct ear {
     struct event *events;
     size_t n_events, room;
     bool no_memory;
+    const struct classify_tap *tap; /* the classifier's; NULL in all but the first */
+    unsigned rate;                  /* of the sound */
 
     /* Scores of the last windows of the whole file. A gate that opened with the first sample cuts the very same ones, as it does in
      * most recorded clips: half of the work. */
@@ -32,6 +34,7 @@ struct ear {
 
 struct classifier {
     struct classify_params params;
+    struct classify_tap tap;
     struct ear *ears;
     struct verdict *verdicts;
     size_t n;
@@ -59,6 +62,12 @@ static void keep_event(void *ctx, const struct event *event)
     e->events[e->n_events++] = *event;
 }
 
+static void show_window(const struct ear *e, const struct window_info *w, const float *scores)
+{
+    if (e->tap && e->tap->window)
+        e->tap->window(e->tap->ctx, (double)w->position / e->rate, scores);
+}
+
 static void hear_whole(void *ctx, const struct window *w)
 {
     struct ear *e = ctx;
@@ -72,6 +81,7 @@ static void hear_whole(void *ctx, const struct window *w)
         return;
     const float *scores = recogniser_scores(e->recogniser, w->samples, e->window);
     pool_add(e->pool, level, scores);
+    show_window(e, &w->info, scores);
     e->recent[i].position = w->info.position;
     e->recent[i].valid = w->info.valid;
     memcpy(e->recent_scores + i * n, scores, n * sizeof *scores);
@@ -91,13 +101,17 @@ static void hear_gated(void *ctx, const struct window *w)
     struct ear *e = ctx;
     const float *scores = w->info.empty ? NULL : recall(e, &w->info);
 
+    if (e->tap && e->tap->gated)
+        e->tap->gated(e->tap->ctx, &w->info);
     if (scores)
         decision_do(recogniser_decision(e->recogniser), &w->info, scores, keep_event, e);
     else
         scores = recogniser_do(e->recogniser, w, keep_event, e);
     analysis_set_busy(e->gated, decision_busy(recogniser_decision(e->recogniser)));
-    if (!e->whole && scores)
+    if (!e->whole && scores) {
         pool_add(e->pool, pool_level(w->samples, w->info.valid), scores);
+        show_window(e, &w->info, scores);
+    }
 }
 
 static void ear_close(struct ear *e)
@@ -118,6 +132,7 @@ static int ear_open(struct ear *e, const struct classify_params *p, const char *
                                 .no_gate = p->no_gate};
 
     e->n_events = 0;
+    e->rate = rate;
     memset(e->recent, 0, sizeof e->recent);
     pool_reset(e->pool);
     decision_set_source(recogniser_decision(e->recogniser), path);
@@ -239,6 +254,8 @@ static int64_t listen(struct classifier *c, struct sound *s, classify_progress *
 
     while ((n = sound_read(s, c->block, BLOCK, err)) > 0) {
         frames += n;
+        if (c->tap.samples)
+            c->tap.samples(c->tap.ctx, c->block, (size_t)n);
         for (size_t i = 0; i < c->n; i++)
             ear_do(&c->ears[i], c->block, (size_t)n);
         if (progress)
@@ -250,19 +267,34 @@ static int64_t listen(struct classifier *c, struct sound *s, classify_progress *
     return n < 0 && frames == 0 ? -1 : frames;
 }
 
+void classifier_set_tap(struct classifier *c, const struct classify_tap *tap)
+{
+    c->tap = tap ? *tap : (struct classify_tap){0};
+    c->ears[0].tap = tap ? &c->tap : NULL;
+}
+
 const struct classification *classifier_do(struct classifier *c, const char *path, classify_progress *progress,
                                            void *ctx, struct err *err)
 {
     struct sound *s = sound_open(path, err);
-    const struct classification *result = NULL;
-    bool broken;
 
     if (!s)
         return NULL;
+    const struct classification *result = classifier_do_sound(c, s, path, progress, ctx, err);
+    sound_close(s);
+    return result;
+}
+
+const struct classification *classifier_do_sound(struct classifier *c, struct sound *s, const char *name,
+                                                 classify_progress *progress, void *ctx, struct err *err)
+{
+    const struct classification *result = NULL;
+    bool broken;
+
     for (size_t i = 0; i < c->n; i++) {
         c->ears[i].no_memory = false;
-        if (ear_open(&c->ears[i], &c->params, path, sound_rate(s), err) < 0) {
-            err_prefix(err, "%s: ", path);
+        if (ear_open(&c->ears[i], &c->params, name, sound_rate(s), err) < 0) {
+            err_prefix(err, "%s: ", name);
             goto done;
         }
     }
@@ -271,7 +303,7 @@ const struct classification *classifier_do(struct classifier *c, const char *pat
         goto done;
     for (size_t i = 0; i < c->n; i++)
         if (c->ears[i].no_memory) {
-            err_set(err, "%s: no memory for its events", path);
+            err_set(err, "%s: no memory for its events", name);
             goto done;
         }
     c->result = (struct classification){
@@ -281,6 +313,5 @@ const struct classification *classifier_do(struct classifier *c, const char *pat
 done:
     for (size_t i = 0; i < c->n; i++)
         ear_close(&c->ears[i]);
-    sound_close(s);
     return result;
 }

@@ -50,9 +50,24 @@ const struct model_info *classifier_model(const struct classifier *c, size_t i);
 /* Called now and then with the seconds of sound read since the last call. */
 typedef void classify_progress(void *ctx, double seconds);
 
+/* What comes by while a sound is listened to, for those who show it. Each may be NULL. */
+struct classify_tap {
+    void *ctx;
+    void (*samples)(void *ctx, const float *x, size_t n); /* mono, at the sound's rate */
+    /* The first model's scores [n_labels] of each window of the whole sound that is not silent. */
+    void (*window)(void *ctx, double start_s, const float *scores);
+    void (*gated)(void *ctx, const struct window_info *info); /* the windows of its gate, and the word that it closed */
+};
+void classifier_set_tap(struct classifier *c, const struct classify_tap *tap); /* copied; NULL: none */
+
 /* Streams the file: memory does not grow with its length, but for the events in it. The result is the classifier's, until
  * the next call. NULL: the file cannot be read. With `broken`, err is filled as well. */
 const struct classification *classifier_do(struct classifier *c, const char *path, classify_progress *progress,
                                            void *ctx, struct err *err);
+
+struct sound;
+/* The same of a sound that is open; it stays the caller's, and so does `name`, which events and error texts name. */
+const struct classification *classifier_do_sound(struct classifier *c, struct sound *s, const char *name,
+                                                 classify_progress *progress, void *ctx, struct err *err);
 
 #endif

@@ -24,23 +24,17 @@ struct audiofile {
     bool broken;
 };
 
-static int open_plain(const char *path, struct err *err)
+static int check_plain(int fd, const char *path, struct err *err)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        err_set(err, "%s: %s", path, strerror(errno));
-    } else if (S_ISDIR(st.st_mode)) {
-        err_set(err, "%s: is a directory, not an audio file", path);
-    } else if (S_ISREG(st.st_mode) && st.st_size == 0) {
-        err_set(err, "%s: is empty", path);
-    } else {
-        return fd;
-    }
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    if (fstat(fd, &st) < 0)
+        return err_set(err, "%s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, "%s: is a directory, not an audio file", path);
+    if (S_ISREG(st.st_mode) && st.st_size == 0)
+        return err_set(err, "%s: is empty", path);
+    return 0;
 }
 
 /* Returns the frames at hand, 0 at the end, -1 with err at a broken place. */
@@ -73,9 +67,21 @@ static int check_info(const struct audiofile *f, struct err *err)
 
 struct audiofile *audiofile_open(const char *path, struct err *err)
 {
-    int fd = open_plain(path, err);
-    if (fd < 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        err_set(err, "%s: %s", path, strerror(errno));
         return NULL;
+    }
+    return audiofile_open_fd(fd, path, err);
+}
+
+struct audiofile *audiofile_open_fd(int fd, const char *path, struct err *err)
+{
+    if (check_plain(fd, path, err) < 0) {
+        close(fd);
+        return NULL;
+    }
     struct audiofile *f = calloc(1, sizeof *f);
     if (!f) {
         close(fd);

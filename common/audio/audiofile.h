@@ -11,6 +11,8 @@ struct audiofile;
 
 /* Error texts name the path and what was found. A file with no frames is an error; NaN samples are not (analysis_do takes them). */
 struct audiofile *audiofile_open(const char *path, struct err *err);
+/* A file that is open already, and is audiofile's from now on, also where this fails. path: what it is called in error texts. */
+struct audiofile *audiofile_open_fd(int fd, const char *path, struct err *err);
 void audiofile_close(struct audiofile *f);
 unsigned audiofile_rate(const struct audiofile *f); /* Hz */
 unsigned audiofile_channels(const struct audiofile *f);
