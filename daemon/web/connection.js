@@ -1,6 +1,6 @@
-/* The live connection to the box: one stream of server-sent events, taken up again by itself whatever happens to the network. */
-//
-/* It is read with fetch and not with EventSource, because an EventSource hides what matters here: the heartbeat comments (a
+/* The live connection to the box: one stream of server-sent events, taken up again by itself whatever happens to the network.
+ *
+ * It is read with fetch and not with EventSource, because an EventSource hides what matters here: the heartbeat comments (a
  * connection that is half dead says nothing for minutes), and why it was refused (401: sign in). */
 
 const SILENCE_MS = 25000; /* the box says something every 10 s */
