@@ -1,49 +1,19 @@
 #include "features/melcolumn.h"
 
-#include "features/melbank.h"
-#include "features/spectrum.h"
-#include <math.h>
-#include <stdio.h>
+#include "features/bandlevels.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define LOW_DBFS  (-100.0)
-#define WINDOW_MS 42 /* the window is the next power of two of samples */
+_Static_assert(MELCOLUMN_BANDS == BANDLEVELS, "the same bands");
 
 struct melcolumn {
-    struct spectrum *spectrum;
-    struct melbank *bank;
+    struct bandlevels *bands;
     size_t window, hop, frames; /* samples, samples, frames in a column */
     float *x;                   /* [window]: the newest samples, filled up to `used` */
     size_t used, done;          /* frames of the column so far */
-    double per_power;           /* |X|^2 to mean square */
     double sum[MELCOLUMN_BANDS];
-    float mel[MELCOLUMN_BANDS];
+    float power[MELCOLUMN_BANDS];
 };
-
-static const struct param_spec spec[] = {
-    {"sample_rate", "48000", "integer 4000..384000", "Hz"},
-    SPECTRUM_PARAMS("2048", "start", "960", "2048", "false", "constant", "power"),
-    MELBANK_PARAMS("64", "50", "8000", "htk", "hz", "none"),
-};
-
-static int make_parts(struct melcolumn *m, unsigned rate, struct err *err)
-{
-    char number[4][16];
-    const struct param given[] = {{"sample_rate", number[0]}, {"window", number[1]}, {"fft_size", number[1]},
-                                  {"hop", number[2]},         {"fmax", number[3]},   {"mel_bands", "64"}};
-    struct param_set set;
-
-    snprintf(number[0], sizeof number[0], "%u", rate);
-    snprintf(number[1], sizeof number[1], "%zu", m->window);
-    snprintf(number[2], sizeof number[2], "%zu", m->hop);
-    snprintf(number[3], sizeof number[3], "%u", rate < 16000 ? rate / 2 : 8000);
-    if (params_read(&set, spec, sizeof spec / sizeof *spec, given, sizeof given / sizeof *given, err) < 0)
-        return -1;
-    m->spectrum = spectrum_new(&set, err);
-    m->bank = m->spectrum ? melbank_new(&set, err) : NULL;
-    return m->bank ? 0 : -1;
-}
 
 struct melcolumn *melcolumn_new(unsigned rate, size_t frames, struct err *err)
 {
@@ -54,18 +24,16 @@ struct melcolumn *melcolumn_new(unsigned rate, size_t frames, struct err *err)
         return NULL;
     }
     m->frames = frames ? frames : 1;
-    m->hop = rate / MELCOLUMN_HZ;
-    for (m->window = 64; m->window < (size_t)rate * WINDOW_MS / 1000;)
-        m->window *= 2;
-    /* one-sided; the mean square of a Hann window is 3/8 */
-    m->per_power = 2.0 / ((double)m->window * (double)m->window * 3 / 8);
-    m->x = calloc(m->window, sizeof *m->x);
-    if (!m->x) {
-        err_set(err, "no memory");
+    m->bands = bandlevels_new(rate, err);
+    if (!m->bands) {
         melcolumn_free(m);
         return NULL;
     }
-    if (make_parts(m, rate, err) < 0) {
+    m->hop = bandlevels_hop(m->bands);
+    m->window = bandlevels_frame(m->bands);
+    m->x = calloc(m->window, sizeof *m->x);
+    if (!m->x) {
+        err_set(err, "no memory");
         melcolumn_free(m);
         return NULL;
     }
@@ -77,8 +45,7 @@ void melcolumn_free(struct melcolumn *m)
 {
     if (!m)
         return;
-    spectrum_free(m->spectrum);
-    melbank_free(m->bank);
+    bandlevels_free(m->bands);
     free(m->x);
     free(m);
 }
@@ -99,9 +66,9 @@ void melcolumn_reset(struct melcolumn *m)
 
 static void add_frame(struct melcolumn *m)
 {
-    melbank_do(m->bank, spectrum_do(m->spectrum, m->x, m->window, 0), m->mel);
+    bandlevels_do(m->bands, m->x, m->power);
     for (size_t b = 0; b < MELCOLUMN_BANDS; b++)
-        m->sum[b] += (double)m->mel[b];
+        m->sum[b] += (double)m->power[b];
     m->done++;
     memmove(m->x, m->x + m->hop, (m->window - m->hop) * sizeof *m->x);
     m->used = m->window - m->hop;
@@ -109,12 +76,8 @@ static void add_frame(struct melcolumn *m)
 
 static void finish(struct melcolumn *m, uint8_t out[MELCOLUMN_BANDS])
 {
-    for (size_t b = 0; b < MELCOLUMN_BANDS; b++) {
-        double power = m->sum[b] * m->per_power / (double)m->done;
-        double db = power > 1e-10 ? 10 * log10(power) : LOW_DBFS;
-        double byte = 255 * (db - LOW_DBFS) / -LOW_DBFS;
-        out[b] = byte >= 255 ? 255 : (uint8_t)lround(byte);
-    }
+    for (size_t b = 0; b < MELCOLUMN_BANDS; b++)
+        out[b] = bandlevels_byte(m->sum[b] / (double)m->done);
     memset(m->sum, 0, sizeof m->sum);
     m->done = 0;
 }

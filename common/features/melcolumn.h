@@ -2,7 +2,7 @@
  * lower), a byte each. A byte is linear in dB: 0 is -100 dBFS or less, 255 is 0 dBFS, of the mean square within the band (audio/level.h:
  * a full-scale sine has -3.01 dBFS, which neighbouring bands share).
  *
- * A column is the mean over its frames: Hann windows of about 50 ms, 20 ms apart, which go on from one column to the next. */
+ * A column is the mean over its frames: Hann windows of 40 ms, 20 ms apart (features/bandlevels.h), which go on from one column to the next. */
 #ifndef EARSHOT_MELCOLUMN_H
 #define EARSHOT_MELCOLUMN_H
 
@@ -16,7 +16,7 @@
 
 struct melcolumn;
 
-/* rate: 4000..384000 Hz. frames: in a column, 1 or more. NULL with err. */
+/* rate: 1000..768000 Hz. frames: in a column, 1 or more. NULL with err. */
 struct melcolumn *melcolumn_new(unsigned rate, size_t frames, struct err *err);
 void melcolumn_free(struct melcolumn *m);
 
