@@ -105,6 +105,11 @@ void pipeline_set_clips(struct pipeline *p, struct clips *clips)
     p->clips = clips;
 }
 
+void pipeline_set_live(struct pipeline *p, struct live_tap *live)
+{
+    p->live = live;
+}
+
 int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err)
 {
     p->outputs = outputs;

@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "daemon/clips/clips.h"
+#include "daemon/live_tap.h"
 #include "daemon/outputs/output.h"
 #include "daemon/sound_meter.h"
 #include <stddef.h>
@@ -21,6 +22,9 @@ const char *const *pipeline_labels(const struct pipeline *p, size_t *n);
 
 /* Before the start: what is heard goes there too. Borrowed; must outlive pipeline_stop. */
 void pipeline_set_clips(struct pipeline *p, struct clips *clips);
+
+/* Before the start: what is heard can be watched there. Borrowed; must outlive pipeline_stop. */
+void pipeline_set_live(struct pipeline *p, struct live_tap *live);
 
 /* Opens the input and starts the threads. The outputs are borrowed and must outlive pipeline_stop. */
 int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err);

@@ -304,6 +304,7 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         analysis_do(p->analysis, p->mono, b->frames);
         pipeline_measure(p, b, p->mono, gap);
         pipeline_check_tone(p, b->frames, gap);
+        pipeline_show(p, b);
     } else {
         pause_clips(p);
         analysis_skip(p->analysis, b->frames);

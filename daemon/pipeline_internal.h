@@ -55,7 +55,8 @@ struct pipeline {
     double window_s;
     struct output *const *outputs;
     size_t n_outputs;
-    struct clips *clips; /* NULL: nothing is kept */
+    struct clips *clips;   /* NULL: nothing is kept */
+    struct live_tap *live; /* NULL: nobody can watch */
     pthread_t analysis_thread, worker_thread;
     bool started;
     int wake_worker, end_fd;
@@ -121,6 +122,9 @@ int pipeline_swap(struct pipeline *p, struct recogniser *r, struct err *err);
 void pipeline_measure(struct pipeline *p, const struct audio_block *b, const float *mono, uint64_t gap);
 /* ... and a calibrator's tone, while somebody watches. */
 void pipeline_check_tone(struct pipeline *p, size_t frames, uint64_t gap);
+
+/* ... and, after the analysis had it, whoever watches live is shown it. */
+void pipeline_show(struct pipeline *p, const struct audio_block *b);
 
 void *analysis_main(void *pipeline);
 void *worker_main(void *pipeline);

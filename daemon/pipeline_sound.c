@@ -28,6 +28,24 @@ void pipeline_check_tone(struct pipeline *p, size_t frames, uint64_t gap)
     p->tone_on = watched;
 }
 
+void pipeline_show(struct pipeline *p, const struct audio_block *b)
+{
+    struct analysis_levels levels;
+
+    if (!p->live || !live_tap_wanted(p->live))
+        return;
+    analysis_get_levels(p->analysis, &levels);
+    live_tap_put(p->live,
+                 &(struct live_block){.samples = p->mono,
+                                      .frames = b->frames,
+                                      .position = b->frame,
+                                      .utc_ns = timebase_utc(p->timebase, b->frame),
+                                      .stream = b->epoch,
+                                      .rate = b->rate,
+                                      .highpass_hz = p->config.gate.highpass_hz},
+                 &levels);
+}
+
 bool pipeline_take_sound(struct pipeline *p, struct sound_row *out)
 {
     return p->meter && sound_meter_take(p->meter, out);
