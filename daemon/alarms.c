@@ -6,35 +6,82 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct alarm {
-    char event_id[UUID_SIZE], label[LABEL_SIZE];
-    int64_t start_ns;
-    bool acknowledged;
-};
-
 struct alarms {
     struct output output; /* first: what the daemon holds */
     pthread_mutex_t
         lock; /* held for a few comparisons and copies, never for a system call: the worker may wait for it */
-    struct alarm kept[ALARMS_KEPT];
-    size_t next, n; /* a ring: `next` is written next */
+    struct alarm kept[ALARMS_KEPT]; /* oldest first */
+    size_t n;
+    char (*calling)[LABEL_SIZE]; /* [n_calling]: labels of alarms */
+    size_t n_calling;
 };
+
+static bool calls(const struct alarms *a, const char *label)
+{
+    for (size_t i = 0; i < a->n_calling; i++)
+        if (strcmp(a->calling[i], label) == 0)
+            return true;
+    return false;
+}
+
+/* Makes room: the oldest that nobody has to see any more, or the oldest of all. */
+static void forget_one(struct alarms *a)
+{
+    size_t i = 0;
+
+    while (i < a->n && a->kept[i].alarm && !a->kept[i].acknowledged)
+        i++;
+    i = i < a->n ? i : 0;
+    memmove(&a->kept[i], &a->kept[i + 1], (a->n - i - 1) * sizeof *a->kept);
+    a->n--;
+}
+
+static void begin(struct alarms *a, const struct event *event)
+{
+    if (a->n == ALARMS_KEPT)
+        forget_one(a);
+    struct alarm *place = &a->kept[a->n++];
+    *place = (struct alarm){.start_ns = event->start_ns, .score = event->score};
+    memcpy(place->event_id, event->event_id, sizeof place->event_id);
+    memcpy(place->label, event->label, sizeof place->label);
+    place->alarm = calls(a, event->label);
+}
 
 static void on_event(struct output *o, const struct event *event)
 {
     struct alarms *a = (struct alarms *)o;
 
-    if (event->type != EVENT_START || event->test)
+    if (event->test)
         return;
     pthread_mutex_lock(&a->lock);
-    struct alarm *place = &a->kept[a->next];
-    memcpy(place->event_id, event->event_id, sizeof place->event_id);
-    memcpy(place->label, event->label, sizeof place->label);
-    place->start_ns = event->start_ns;
-    place->acknowledged = false;
-    a->next = (a->next + 1) % ALARMS_KEPT;
-    a->n += a->n < ALARMS_KEPT;
+    if (event->type == EVENT_START)
+        begin(a, event);
+    for (size_t i = a->n; i-- > 0 && event->type != EVENT_START;)
+        if (strcmp(a->kept[i].event_id, event->event_id) == 0) {
+            a->kept[i].score = event->score;
+            a->kept[i].ended = event->type == EVENT_END;
+            break;
+        }
     pthread_mutex_unlock(&a->lock);
+}
+
+static void on_labels(struct output *o, const struct output_label *labels, size_t n)
+{
+    struct alarms *a = (struct alarms *)o;
+    char(*fresh)[LABEL_SIZE] = calloc(n ? n : 1, sizeof *fresh);
+    size_t used = 0;
+
+    if (!fresh)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (labels[i].alarm)
+            memcpy(fresh[used++], labels[i].label, sizeof *fresh);
+    pthread_mutex_lock(&a->lock);
+    char(*old)[LABEL_SIZE] = a->calling;
+    a->calling = fresh;
+    a->n_calling = used;
+    pthread_mutex_unlock(&a->lock);
+    free(old);
 }
 
 static void stop(struct output *o, double flush_s)
@@ -43,6 +90,7 @@ static void stop(struct output *o, double flush_s)
 
     (void)flush_s;
     pthread_mutex_destroy(&a->lock);
+    free(a->calling);
     free(a);
 }
 
@@ -53,14 +101,27 @@ struct output *output_alarms_new(void)
     if (!a)
         return NULL;
     pthread_mutex_init(&a->lock, NULL);
-    a->output = (struct output){.name = "alarms", .internal = true, .event = on_event, .stop = stop};
+    a->output =
+        (struct output){.name = "alarms", .internal = true, .event = on_event, .labels = on_labels, .stop = stop};
     return &a->output;
+}
+
+size_t alarms_list(struct output *alarms, struct alarm out[ALARMS_KEPT])
+{
+    struct alarms *a = (struct alarms *)alarms;
+
+    pthread_mutex_lock(&a->lock);
+    size_t n = a->n;
+    for (size_t i = 0; i < n; i++)
+        out[i] = a->kept[n - 1 - i];
+    pthread_mutex_unlock(&a->lock);
+    return n;
 }
 
 /* i = 0: the newest. */
 static struct alarm *nth(struct alarms *a, size_t i)
 {
-    return &a->kept[(a->next + ALARMS_KEPT - 1 - i) % ALARMS_KEPT];
+    return &a->kept[a->n - 1 - i];
 }
 
 static size_t mark(struct alarms *a, const char *what)

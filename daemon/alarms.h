@@ -5,7 +5,8 @@
 
 #include "daemon/outputs/output.h"
 
-#define ALARMS_KEPT 64 /* newest starts */
+/* The newest starts; alarms that nobody acknowledged outlive others. */
+#define ALARMS_KEPT 64
 
 /* NULL: no memory. Freed by its stop. */
 struct output *output_alarms_new(void);
@@ -14,5 +15,16 @@ struct output *output_alarms_new(void);
  * of one line, the caller's: {"time", "value", "events": [{"event_id", "label", "start"}, ...]}, the events that are acknowledged by
  * now, newest first. NULL with err: no such sound started lately. Any thread but the worker. */
 char *alarms_acknowledge(struct output *alarms, const char *what, struct err *err);
+
+struct alarm {
+    char event_id[UUID_SIZE], label[LABEL_SIZE];
+    int64_t start_ns;
+    float score; /* highest so far */
+    bool alarm;  /* of those that call for action, as output->labels told */
+    bool ended, acknowledged;
+};
+
+/* All that is kept, newest first; out: ALARMS_KEPT of them. Returns how many. Any thread but the worker. */
+size_t alarms_list(struct output *alarms, struct alarm out[ALARMS_KEPT]);
 
 #endif

@@ -10,7 +10,7 @@
 #define COMMAND_VALUE   192 /* with its NUL */
 #define COMMAND_PAYLOAD 512 /* bytes: more is refused unread */
 
-enum command_origin { COMMAND_MQTT, COMMAND_CONTROL };
+enum command_origin { COMMAND_MQTT, COMMAND_CONTROL, COMMAND_WEB };
 
 /* What a payload says: the value as it stands there, or a JSON object {"value": ..., "persist": true}. */
 struct command_payload {

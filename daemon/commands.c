@@ -24,8 +24,7 @@ struct request {
 struct commands {
     struct run_config *config;
     struct output *alarms;
-    int (*test)(void *ctx, const char *label, struct err *err);
-    void *test_ctx;
+    struct commands_tester tester;
     int wake;
 
     pthread_mutex_t lock; /* guards what follows; held for copies only */
@@ -34,6 +33,8 @@ struct commands {
     unsigned tickets;
     struct command_result results[COMMANDS_WAIT]; /* of ticket t: at t % COMMANDS_WAIT */
     char told[8][COMMAND_VALUE];                  /* settings as last told to the outputs, by row */
+    struct config in_force;                       /* a copy, for other threads; copied: it is there */
+    bool copied;
 };
 
 /* --- the table ------------------------------------------------------------------------------------------------------ */
@@ -80,7 +81,7 @@ static int do_ack(struct commands *c, const char *value, struct err *err)
 
 static int do_test(struct commands *c, const char *value, struct err *err)
 {
-    return c->test ? c->test(c->test_ctx, value, err) : err_set(err, "not ready for a test yet");
+    return c->tester.begin ? c->tester.begin(c->tester.ctx, value, err) : err_set(err, "not ready for a test yet");
 }
 
 static const struct row {
@@ -161,15 +162,47 @@ void commands_free(struct commands *c)
 {
     if (!c)
         return;
+    if (c->copied)
+        config_free(&c->in_force);
     pthread_mutex_destroy(&c->lock);
     close(c->wake);
     free(c);
 }
 
-void commands_set_test(struct commands *c, int (*test)(void *ctx, const char *label, struct err *err), void *ctx)
+void commands_set_test(struct commands *c, const struct commands_tester *tester)
 {
-    c->test = test;
-    c->test_ctx = ctx;
+    pthread_mutex_lock(&c->lock);
+    c->tester = *tester;
+    pthread_mutex_unlock(&c->lock);
+}
+
+json_t *commands_test_report(struct commands *c)
+{
+    pthread_mutex_lock(&c->lock);
+    struct commands_tester t = c->tester;
+    pthread_mutex_unlock(&c->lock);
+    return t.report ? t.report(t.ctx) : NULL;
+}
+
+size_t commands_alarms(struct commands *c, struct alarm out[ALARMS_KEPT])
+{
+    return alarms_list(c->alarms, out);
+}
+
+const char *commands_for(const char *key)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].key && strcmp(rows[i].key, key) == 0)
+            return rows[i].name;
+    return NULL;
+}
+
+int commands_config(struct commands *c, struct config *out, struct err *err)
+{
+    pthread_mutex_lock(&c->lock);
+    int rc = c->copied ? config_copy(out, &c->in_force, err) : err_set(err, "the daemon is starting");
+    pthread_mutex_unlock(&c->lock);
+    return rc;
 }
 
 static int enqueue(struct commands *c, struct request *r, struct err *err)
@@ -244,11 +277,29 @@ int commands_fd(const struct commands *c)
     return c->wake;
 }
 
+static void copy_config(struct commands *c)
+{
+    struct config fresh, old;
+    struct err err;
+
+    if (config_copy(&fresh, &c->config->cx->config, &err) < 0)
+        return; /* the one before goes on being shown */
+    pthread_mutex_lock(&c->lock);
+    old = c->in_force;
+    bool any = c->copied;
+    c->in_force = fresh;
+    c->copied = true;
+    pthread_mutex_unlock(&c->lock);
+    if (any)
+        config_free(&old);
+}
+
 void commands_announce(struct commands *c)
 {
     const struct run_outputs *o = c->config->outputs;
     char value[COMMAND_VALUE];
 
+    copy_config(c);
     for (size_t k = 0; k < ROWS; k++) {
         in_force(c, &rows[k], value);
         if (!rows[k].key || strcmp(value, c->told[k]) == 0)

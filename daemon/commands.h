@@ -4,6 +4,7 @@
 #ifndef EARSHOT_COMMANDS_H
 #define EARSHOT_COMMANDS_H
 
+#include "daemon/alarms.h"
 #include "daemon/command.h"
 #include "daemon/run_config.h"
 #include <jansson.h>
@@ -16,8 +17,14 @@ struct commands;
 struct commands *commands_new(struct run_config *config, struct output *alarms);
 void commands_free(struct commands *c);
 
-/* How a test event is begun (run_control_test); before, "test" is answered with an error. */
-void commands_set_test(struct commands *c, int (*test)(void *ctx, const char *label, struct err *err), void *ctx);
+/* How a test event is begun, and what became of the last one: {"label", "outputs": [{"name", "ok", "ms", "text"}]}, the caller's, NULL
+ * while it is under way (run_control.h). Before, "test" is answered with an error. */
+struct commands_tester {
+    int (*begin)(void *ctx, const char *label, struct err *err);
+    json_t *(*report)(void *ctx);
+    void *ctx;
+};
+void commands_set_test(struct commands *c, const struct commands_tester *tester);
 
 /* Any thread, returns at once. ticket may be NULL. -1 with err: no such command, a value that cannot be one, or too many wait; its
  * text begins with "set/NAME". */
@@ -36,5 +43,17 @@ void commands_announce(struct commands *c);
 
 /* Every setting's value in force by name, an object: the caller's. Any thread. */
 json_t *commands_settings(struct commands *c);
+
+/* The configuration in force, a copy: the caller's (config_free). Any thread. */
+int commands_config(struct commands *c, struct config *out, struct err *err);
+
+/* The command that sets this option ("gate.threshold": "threshold"); NULL: none does. */
+const char *commands_for(const char *key);
+
+/* The sounds that can be acknowledged (alarms.h). Any thread. */
+size_t commands_alarms(struct commands *c, struct alarm out[ALARMS_KEPT]);
+
+/* What became of the last test; NULL: it is under way, or there was none. Any thread. */
+json_t *commands_test_report(struct commands *c);
 
 #endif

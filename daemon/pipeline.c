@@ -86,11 +86,12 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
     p->window_s = recogniser_window_s(r);
 
     p->windows = p->hearing = pipeline_make_windows(p->model_rate, p->window_s);
+    p->live = live_tap_new();
     p->timebase = timebase_new(48000); /* set to the input's rate when its first block comes */
     p->wake_worker = eventfd(0, EFD_CLOEXEC);
     p->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (pipeline_add_labels(p, recogniser_model(r)) < 0 || !p->windows || !p->timebase || p->wake_worker < 0 ||
-        p->end_fd < 0) {
+    if (pipeline_add_labels(p, recogniser_model(r)) < 0 || !p->windows || !p->live || !p->timebase ||
+        p->wake_worker < 0 || p->end_fd < 0) {
         err_set(err, "out of memory or file descriptors");
         goto fail;
     }
@@ -105,9 +106,9 @@ void pipeline_set_clips(struct pipeline *p, struct clips *clips)
     p->clips = clips;
 }
 
-void pipeline_set_live(struct pipeline *p, struct live_tap *live)
+struct live_tap *pipeline_live(struct pipeline *p)
 {
-    p->live = live;
+    return p->live;
 }
 
 int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err)
@@ -158,12 +159,8 @@ void pipeline_free(struct pipeline *p)
     recogniser_free(p->request.recogniser);
     decision_free(p->request.rules);
     recogniser_free(p->recogniser);
-    for (struct label_set *s = p->labels, *older; s; s = older) {
-        older = s->older;
-        for (size_t i = 0; i < s->n; i++)
-            free(s->labels[i]);
-        free(s);
-    }
+    pipeline_free_labels(p->labels);
+    live_tap_free(p->live);
     if (p->wake_worker >= 0)
         close(p->wake_worker);
     if (p->end_fd >= 0)

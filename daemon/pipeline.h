@@ -20,11 +20,14 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
 /* Labels of the model, for outputs that announce them; owned by the pipeline, until pipeline_free. Any thread. */
 const char *const *pipeline_labels(const struct pipeline *p, size_t *n);
 
+/* The score that such a label's model has as its own threshold; -1: the model in use does not know it. Any thread. */
+float pipeline_threshold_of(const struct pipeline *p, const char *label);
+
 /* Before the start: what is heard goes there too. Borrowed; must outlive pipeline_stop. */
 void pipeline_set_clips(struct pipeline *p, struct clips *clips);
 
-/* Before the start: what is heard can be watched there. Borrowed; must outlive pipeline_stop. */
-void pipeline_set_live(struct pipeline *p, struct live_tap *live);
+/* What is heard, to be watched; the pipeline's own, until pipeline_free. Any thread. */
+struct live_tap *pipeline_live(struct pipeline *p);
 
 /* Opens the input and starts the threads. The outputs are borrowed and must outlive pipeline_stop. */
 int pipeline_start(struct pipeline *p, struct output *const *outputs, size_t n_outputs, struct err *err);

@@ -39,6 +39,7 @@ struct request {
 struct label_set {
     struct label_set *older;
     size_t n;
+    float *thresholds; /* the model's own */
     char *labels[];
 };
 
@@ -55,8 +56,8 @@ struct pipeline {
     double window_s;
     struct output *const *outputs;
     size_t n_outputs;
-    struct clips *clips;   /* NULL: nothing is kept */
-    struct live_tap *live; /* NULL: nobody can watch */
+    struct clips *clips; /* NULL: nothing is kept */
+    struct live_tap *live;
     pthread_t analysis_thread, worker_thread;
     bool started;
     int wake_worker, end_fd;
@@ -113,6 +114,7 @@ void eventfd_wake(int fd);
 
 /* pipeline_switch.c */
 int pipeline_add_labels(struct pipeline *p, const struct model_info *m);
+void pipeline_free_labels(struct label_set *newest);
 struct ring *pipeline_make_windows(unsigned rate, double window_s);
 /* Puts r in place of the running recogniser, whose windows have another shape, and waits until it has taken over. */
 int pipeline_swap(struct pipeline *p, struct recogniser *r, struct err *err);

@@ -32,7 +32,7 @@ void pipeline_show(struct pipeline *p, const struct audio_block *b)
 {
     struct analysis_levels levels;
 
-    if (!p->live || !live_tap_wanted(p->live))
+    if (!live_tap_wanted(p->live))
         return;
     analysis_get_levels(p->analysis, &levels);
     live_tap_put(p->live,

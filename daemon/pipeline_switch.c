@@ -33,22 +33,45 @@ static bool same_labels(const struct label_set *s, const struct model_info *m)
     return same;
 }
 
+void pipeline_free_labels(struct label_set *s)
+{
+    for (struct label_set *older; s; s = older) {
+        older = s->older;
+        for (size_t i = 0; i < s->n; i++)
+            free(s->labels[i]);
+        free(s->thresholds);
+        free(s);
+    }
+}
+
+float pipeline_threshold_of(const struct pipeline *p, const char *label)
+{
+    struct label_set *s = atomic_load_explicit(&p->labels, memory_order_acquire);
+
+    for (size_t i = 0; s && i < s->n; i++)
+        if (strcmp(s->labels[i], label) == 0)
+            return s->thresholds[i];
+    return -1;
+}
+
 int pipeline_add_labels(struct pipeline *p, const struct model_info *m)
 {
     struct label_set *newest = p->labels, *s;
+    size_t bytes = m->n_labels * sizeof *s->thresholds;
 
-    if (newest && same_labels(newest, m))
+    if (newest && same_labels(newest, m) && memcmp(newest->thresholds, m->thresholds, bytes) == 0)
         return 0;
     s = calloc(1, sizeof *s + m->n_labels * sizeof *s->labels);
     if (!s)
         return -1;
-    for (; s->n < m->n_labels; s->n++)
-        if (!(s->labels[s->n] = strdup(m->labels[s->n]))) {
-            while (s->n)
-                free(s->labels[--s->n]);
-            free(s);
-            return -1;
-        }
+    s->thresholds = malloc(bytes);
+    while (s->thresholds && s->n < m->n_labels && (s->labels[s->n] = strdup(m->labels[s->n])))
+        s->n++;
+    if (!s->thresholds || s->n < m->n_labels) {
+        pipeline_free_labels(s);
+        return -1;
+    }
+    memcpy(s->thresholds, m->thresholds, bytes);
     s->older = newest;
     atomic_store_explicit(&p->labels, s, memory_order_release);
     return 0;

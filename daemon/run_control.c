@@ -215,6 +215,16 @@ static int begin_test(void *ctx, const char *label, struct err *err)
     return run_control_test(ctx, label, err);
 }
 
+static json_t *last_report(void *ctx)
+{
+    struct run_control *r = ctx;
+
+    pthread_mutex_lock(&r->lock);
+    json_t *report = r->busy || !r->tests ? NULL : report_json(r);
+    pthread_mutex_unlock(&r->lock);
+    return report;
+}
+
 /* What the analysis thread hears of a calibrator's tone, and of which input: `earshot calibrate` judges and keeps it. */
 static int answer_tone(void *ctx, struct control_call *call, struct err *err)
 {
@@ -250,8 +260,8 @@ struct run_control *run_control_new(struct pipeline *p, const struct run_outputs
     for (size_t i = 0; i < outputs->n && r->n_outputs < MAX_REPORTS; i++)
         if (!outputs->list[i]->internal)
             r->outputs[r->n_outputs++] = outputs->list[i];
-    commands_set_test(on, begin_test, r);
     pthread_mutex_init(&r->lock, NULL);
+    commands_set_test(on, &(struct commands_tester){begin_test, last_report, r});
     if (control_path(state_dir, path, sizeof path, &err) == 0)
         r->control = control_new(path, commands, r, &err);
     if (!r->control)

@@ -55,6 +55,8 @@ void run_labels_tell(const struct run_outputs *outputs, const char *const *label
             snprintf(l->name, sizeof l->name, "%s", sound->name);
         else /* several of a model's labels may mean one sound: each keeps its own name */
             plain_name(l->name, labels[i]);
+        if (sound)
+            snprintf(l->group, sizeof l->group, "%s", sound_group_name(sound->group));
         l->alarm = label_is_alarm(labels[i]) || (sound && sound->group == GROUP_ALARM);
         l->enabled = mode != CLASS_IGNORE && (!allow_list || mode == CLASS_ALLOW);
         used++;

@@ -89,6 +89,8 @@ static void count(struct run_outputs *o, struct health *h)
         struct output *output = o->list[i];
         struct output_counters *c = &h->outputs[h->n_outputs];
         c->name = output->name;
+        c->links = output->connected;
+        c->connected = c->links && output->connected(output, c->problem, sizeof c->problem);
         if (output->counters && h->n_outputs < HEALTH_OUTPUTS) {
             output->counters(output, &c->queued, &c->dropped, &c->sent);
             h->n_outputs++;

@@ -329,12 +329,55 @@ static void test_acknowledged(void **state)
     o->stop(o, 0);
 }
 
+static const struct alarm *kept(const struct alarm *list, size_t n, const char *id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].event_id, id) == 0)
+            return &list[i];
+    return NULL;
+}
+
+/* What people are shown: how each goes on, and that an alarm stays until somebody has seen it, however much else is heard. */
+static void test_alarms_stay(void **state)
+{
+    (void)state;
+    static const struct output_label labels[] = {{.label = "siren", .alarm = true}, {.label = "dog_bark"}};
+    struct output *o = output_alarms_new();
+    struct alarm list[ALARMS_KEPT];
+
+    o->labels(o, labels, 2);
+    assert_int_equal(alarms_list(o, list), 0);
+    tell(o, EVENT_START, "siren", "1", false);
+    tell(o, EVENT_START, "dog_bark", "2", false);
+    assert_int_equal(alarms_list(o, list), 2);
+    assert_string_equal(list[0].event_id, "2"); /* newest first */
+    assert_true(!list[0].alarm && list[1].alarm && !list[1].ended && !list[1].acknowledged);
+    tell(o, EVENT_END, "siren", "1", false);
+    for (int i = 0; i < 2 * ALARMS_KEPT; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "x%d", i);
+        tell(o, EVENT_START, "dog_bark", id, false);
+    }
+    assert_int_equal(alarms_list(o, list), ALARMS_KEPT);
+    const struct alarm *siren = kept(list, ALARMS_KEPT, "1");
+    assert_true(siren && siren->ended && !siren->acknowledged);
+    assert_null(kept(list, ALARMS_KEPT, "2"));
+    assert_non_null(kept(list, ALARMS_KEPT, "x127"));
+    assert_string_equal(acknowledged(o, "siren"), "1");
+    alarms_list(o, list);
+    assert_true(kept(list, ALARMS_KEPT, "1")->acknowledged);
+    tell(o, EVENT_START, "dog_bark", "last", false); /* now it may go */
+    alarms_list(o, list);
+    assert_null(kept(list, ALARMS_KEPT, "1"));
+    o->stop(o, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_no_values),    cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_result),  cmocka_unit_test(test_kept),         cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_nowhere), cmocka_unit_test(test_acknowledged),
+        cmocka_unit_test(test_nowhere), cmocka_unit_test(test_acknowledged), cmocka_unit_test(test_alarms_stay),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

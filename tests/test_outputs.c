@@ -305,7 +305,7 @@ static void test_health_json(void **state)
         .queue = {.queued = 3, .dropped_updates = 2, .dropped_events = 1}, .sent = 9, .refused = 4};
 
     h.levels.threshold_dbfs = -INFINITY;
-    h.outputs[0] = (struct output_counters){"journal", 1, 2, 3};
+    h.outputs[0] = (struct output_counters){.name = "journal", .queued = 1, .dropped = 2, .sent = 3};
     char *text = mqtt_health_json(&h, &own, 0);
     json_t *o = json_loads(text, 0, NULL);
     json_int_t dropped, lost;

@@ -73,7 +73,7 @@ static json_t *time_json(int64_t ms)
     return json_string(text);
 }
 
-static void event_json_line(FILE *out, const struct store_row *r, const uint16_t *embedding, unsigned n)
+json_t *history_event_json(const struct store_row *r)
 {
     json_t *o = json_object();
 
@@ -95,6 +95,13 @@ static void event_json_line(FILE *out, const struct store_row *r, const uint16_t
     json_object_set_new(o, "clip", json_text(r->clip));
     json_object_set_new(o, "notified", json_boolean(r->notify));
     json_object_set_new(o, "test", json_boolean(r->test));
+    return o;
+}
+
+static void event_json_line(FILE *out, const struct store_row *r, const uint16_t *embedding, unsigned n)
+{
+    json_t *o = history_event_json(r);
+
     if (embedding)
         json_object_set_new(o, "embedding", embedding_array(embedding, n));
     json_dumpf(o, out, JSON_LINE);

@@ -3,6 +3,7 @@
 #define EARSHOT_HISTORY_PRINT_H
 
 #include "daemon/store/store_read.h"
+#include <jansson.h>
 #include <stdio.h>
 
 enum history_format { HISTORY_TEXT, HISTORY_JSON, HISTORY_CSV };
@@ -16,6 +17,9 @@ void history_level_header(FILE *out, enum history_format format);
  * embedding: NULL: none is asked for; else n float16, printed as numbers. */
 void history_print_event(FILE *out, enum history_format format, const struct store_row *row, const uint16_t *embedding,
                          unsigned n);
+
+/* The object that the JSON line is, without an embedding; the caller's. */
+json_t *history_event_json(const struct store_row *row);
 
 /* One row of the level meter, `time` the end of its interval. What was not measured is null or empty. */
 void history_print_level(FILE *out, enum history_format format, const struct store_level *level);

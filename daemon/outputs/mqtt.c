@@ -133,6 +133,16 @@ static void mqtt_counters(struct output *o, uint64_t *n_queued, uint64_t *droppe
     pthread_mutex_unlock(&m->lock);
 }
 
+static bool mqtt_connected(struct output *o, char *problem, size_t size)
+{
+    struct mqtt *m = (struct mqtt *)o;
+
+    pthread_mutex_lock(&m->lock);
+    snprintf(problem, size, "%s", m->trouble);
+    pthread_mutex_unlock(&m->lock);
+    return !*problem;
+}
+
 static int mqtt_acknowledged(struct output *o, const char *id, char *text, size_t size)
 {
     struct mqtt *m = (struct mqtt *)o;
@@ -211,8 +221,10 @@ struct output *output_mqtt_new(const struct config *config, const struct daemon_
                                 .result = mqtt_result,
                                 .labels = mqtt_labels,
                                 .counters = mqtt_counters,
+                                .connected = mqtt_connected,
                                 .acknowledged = mqtt_acknowledged,
                                 .stop = mqtt_stop};
+    snprintf(m->trouble, sizeof m->trouble, "no connection yet");
     snprintf(m->broker, sizeof m->broker, "%s:%d", config->mqtt.host, config->mqtt.port);
     discovery_id(m->id, control && control->state_dir ? control->state_dir : "");
     if (mqtt_names_init(&m->names, config->mqtt.base, config->mqtt.node, err))

@@ -18,6 +18,8 @@ struct output_counters {
     uint64_t queued;  /* wait now */
     uint64_t dropped; /* lost for this output since the start: queue full, refused, not writable */
     uint64_t sent;    /* written, or acknowledged by the other side */
+    bool links, connected;
+    char problem[160]; /* where it is not connected: why */
 };
 #define HEALTH_OUTPUTS 8
 
@@ -53,9 +55,10 @@ struct command_result;
 /* A sound that the model in use knows. */
 struct output_label {
     char label[LABEL_SIZE];
-    char name[64]; /* for people: "Smoke alarm" */
-    bool alarm;    /* of the group that calls for action */
-    bool enabled;  /* makes events: not ignored by the configuration */
+    char name[64];  /* for people: "Smoke alarm" */
+    char group[16]; /* of labels.csv: "alarm"; "": none */
+    bool alarm;     /* of the group that calls for action */
+    bool enabled;   /* makes events: not ignored by the configuration */
 };
 
 struct output {
@@ -73,6 +76,8 @@ struct output {
     void (*result)(struct output *o, const struct command_result *result);
     /* Adds the output's own figures to the health object: called by whoever publishes health. May be NULL. */
     void (*counters)(struct output *o, uint64_t *queued, uint64_t *dropped, uint64_t *sent);
+    /* Is it connected? Else problem says why not. Any thread. NULL: it needs no connection. */
+    bool (*connected)(struct output *o, char *problem, size_t size);
     /* Has the event with this message id been acknowledged? 1 yes, 0 not yet, -1 refused, with a text. For `earshot test`. */
     int (*acknowledged)(struct output *o, const char *id, char *text, size_t size);
     /* Stop: flush what is queued for at most `flush_s` seconds, say goodbye, join the thread, free. */

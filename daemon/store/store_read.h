@@ -33,9 +33,10 @@ struct store_filter {
     const char *const *labels;  /* any of them; n_labels 0: all */
     size_t n_labels;
     double min_score;
-    int64_t after_id;  /* rows behind that one (to follow); 0: all */
-    int64_t limit;     /* rows at most; 0: all */
-    bool newest_first; /* else oldest first, in order of time (with after_id: of arrival) */
+    int64_t after_id;             /* rows behind that one (to follow); 0: all */
+    int64_t before_ms, before_id; /* rows that come after this one with newest_first: the next page; id 0: all */
+    int64_t limit;                /* rows at most; 0: all */
+    bool newest_first;            /* else oldest first, in order of time (with after_id: of arrival) */
 };
 
 /* Calls fn for each row until it returns false. Returns how many, -1 with err. */
