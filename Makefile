@@ -10,7 +10,7 @@ PKG_CONFIG ?= pkg-config
 # What it is built with, by Debian's names; then what `make test`, `test-all`, `bench` and `lint` need besides.
 BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libsamplerate0-dev libkissfft-dev \
 	libmosquitto-dev libsystemd-dev libxnnpack-dev libpthreadpool-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev \
-	libsndfile1-dev libinih-dev libjansson-dev libcurl4-openssl-dev libsqlite3-dev
+	libsndfile1-dev libinih-dev libjansson-dev libcurl4-openssl-dev libsqlite3-dev libmicrohttpd-dev
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
@@ -30,7 +30,7 @@ LONG_NAMES  := tree arm64 units
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
-PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3
+PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3 libmicrohttpd
 
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
 ifeq ($(WERROR),1)
@@ -63,7 +63,9 @@ DAEMON_SRC := $(filter-out daemon/main.c daemon/helpers/%,$(wildcard daemon/*.c 
 HELPERS    := $(BUILD)/earshot-webhook
 TEST_SRC   := $(wildcard tests/test_*.c)
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/onnx.pb-c.o
-DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/web_files.o
+# The page: plain files, built in as they are
+WEB_FILES  := $(sort $(wildcard daemon/web/*))
 TESTS      := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d $(TESTS:$(BUILD)/tests/%=$(BUILD)/obj/tests/%.d)
 
@@ -123,6 +125,14 @@ $(BUILD)/obj/gen/onnx.pb-c.o: $(BUILD)/gen/onnx.pb-c.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/web_files.c: daemon/http/files.sh $(WEB_FILES) | $(BUILD)/gen
+	@echo "  GEN  $@"
+	$(Q)daemon/http/files.sh $(WEB_FILES) >$@
+$(BUILD)/obj/gen/web_files.o: $(BUILD)/gen/web_files.c daemon/http/files.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -I. -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

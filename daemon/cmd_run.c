@@ -127,6 +127,8 @@ static int open_outputs(struct daemon *d, struct err *err)
     d->commands = commands_new(&d->config, alarms);
     if (!d->commands)
         return err_set(err, "out of memory or file descriptors");
+    d->in.pipeline = d->pipeline;
+    d->in.commands = d->commands;
     const struct run_state state = {*d->state_dir ? d->state_dir : NULL, d->has_state ? NULL : state_ready, d};
     return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, &state, &d->in, err);
 }

@@ -49,6 +49,8 @@ int run_outputs_open(struct run_outputs *o, const struct config *config, bool js
         return -1;
     if (config->n_webhooks && add(o, output_webhooks_new(config, control, o->store, err)) < 0)
         return -1;
+    if (config->web.enabled && add(o, output_web_new(config, control, o->store, err)) < 0)
+        return -1;
     return o->store ? add(o, output_history_new(o->store, err)) : 0;
 }
 

@@ -186,7 +186,7 @@ static void test_bad_lines(void **state)
         {"[class aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n", 1, "is not a class name"},
         {"[gaet]\nhold = 1\n", 1, "unknown section [gaet], did you mean [gate]?"},
         {"[clas dog]\nhold = 1\n", 1, "did you mean [class NAME]?"},
-        {"[web]\nport = 8765\n", 1, "unknown section [web]"},
+        {"[telegram]\nport = 8765\n", 1, "unknown section [telegram]"},
         {"[]\n", 1, "unknown section []"},
         {"[gate\nhold = 1\n", 1, "the ] that ends"},
         {"[gate] hold = 1\n", 1, "text behind the ]"},

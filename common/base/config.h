@@ -118,6 +118,14 @@ struct config {
         char prefix[CONFIG_TEXT];
     } homeassistant;
     struct {
+        bool enabled;
+        char listen[64];
+        int port;
+        char token_file[CONFIG_TEXT];
+        char tls_cert[CONFIG_TEXT], tls_key[CONFIG_TEXT];
+        char allowed_hosts[CONFIG_NAMES]; /* host names, commas between them */
+    } web;
+    struct {
         char level[8];  /* error warn info debug */
         char format[8]; /* auto text json journal */
     } log;

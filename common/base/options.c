@@ -63,6 +63,11 @@ const struct section sections[] = {
     {"homeassistant",
      "Home Assistant, which finds this box through the broker of [mqtt]. Alarms appear there enabled, other sounds "
      "are there to be enabled; messages that are late or tests do not ring."},
+    {"web",
+     "The page that shows what is heard, and the API under it: http://127.0.0.1:8765/ unless set otherwise. This "
+     "machine alone reaches it. For others, such as a phone, set `listen` and a token; the token never stands in this "
+     "file: see token_file, or hand it over as the systemd credential web-token or in the environment variable "
+     "EARSHOT_WEB_TOKEN. A port that is taken is tried again."},
     {"state", "What earshot remembers between two runs."},
     {"history",
      "What was heard, and what is not sent yet: the database history.db in the state directory. Of each event it "
@@ -249,6 +254,23 @@ const struct option options[] = {
      "back."},
     {"homeassistant", "discovery_prefix", OPTION_TOPIC, AT(homeassistant.prefix), 0, 0, "", NULL, "homeassistant",
      false, "Where Home Assistant looks, as set in its MQTT integration."},
+
+    {"web", "enabled", OPTION_BOOL, AT(web.enabled), 0, 0, "", NULL, "on", false, "Serve the page."},
+    {"web", "listen", OPTION_HOST, AT(web.listen), 0, 0, "", NULL, "127.0.0.1", false,
+     "Address to listen on. `127.0.0.1` or `::1`: this machine alone. `::`: every network that it is in, or one of its "
+     "addresses; that takes a token."},
+    {"web", "port", OPTION_INT, AT(web.port), 1, 65535, "", NULL, "8765", false, "TCP port to listen on."},
+    {"web", "token_file", OPTION_PATH, AT(web.token_file), 0, 0, "", NULL, "", false,
+     "File with the token to sign in with, on one line of at least 16 characters (`openssl rand -base64 24` makes "
+     "one). The service must be able to read it, and nobody else should. Empty: the systemd credential web-token or "
+     "EARSHOT_WEB_TOKEN, where there is one, else no sign-in."},
+    {"web", "tls_cert", OPTION_PATH, AT(web.tls_cert), 0, 0, "", NULL, "", false,
+     "Certificate chain (PEM) to serve https with, together with tls_key. Read again at a reload."},
+    {"web", "tls_key", OPTION_PATH, AT(web.tls_key), 0, 0, "", NULL, "", false, "Key (PEM) of tls_cert."},
+    {"web", "allowed_hosts", OPTION_TEXT, AT(web.allowed_hosts), 0, 0, "", NULL, "", false,
+     "Names by which browsers may call this box, with commas between them, such as `earshot.example.org` behind a "
+     "reverse proxy. Always allowed: localhost, the host name with and without .local, and the box's addresses. "
+     "Requests for others are refused, so that no foreign web site can get at the page through its own name."},
 
     {"state", "dir", OPTION_PATH, AT(state.dir), 0, 0, "", NULL, "", false,
      "Folder. Empty: $STATE_DIRECTORY, /var/lib/earshot if it is there and can be written, $XDG_STATE_HOME/earshot, "

@@ -51,6 +51,8 @@ struct health {
 };
 
 struct command_result;
+struct pipeline;
+struct commands;
 
 /* A sound that the model in use knows. */
 struct output_label {
@@ -91,7 +93,9 @@ struct daemon_control {
     int (*set)(void *ctx, const char *name, const void *payload, size_t size, struct err *err);
     const char *const *labels; /* of the running model */
     size_t n_labels;
-    const char *state_dir; /* "" without one; tells two daemons on one box apart */
+    const char *state_dir;     /* "" without one; tells two daemons on one box apart */
+    struct pipeline *pipeline; /* for the web; these may be NULL */
+    struct commands *commands;
 };
 
 /* format: "text" (readable lines on stdout: starts and ends), "json" (event_json lines on stdout: every event), "journal"
@@ -117,6 +121,11 @@ struct output *output_actions_new(const struct config *config, const struct daem
  * is absent or wrong, the helper program is not there. */
 struct output *output_webhooks_new(const struct config *config, const struct daemon_control *control,
                                    struct store *store, struct err *err);
+
+/* The web server (daemon/http/). control and store (either may be NULL) must live until stop returned. A port that is taken is no
+ * error; an address beyond this machine without a token is, and certificates that cannot be read. */
+struct output *output_web_new(const struct config *config, const struct daemon_control *control, struct store *store,
+                              struct err *err);
 
 /* What became of a test event at one output. */
 struct output_report {
