@@ -52,9 +52,9 @@ export function stream(path, { onMessage, onState = () => {} }) {
   let closed = false;
   let current = { state: 'connecting', reason: null, since: new Date() };
 
-  function tell(state, reason = null) {
+  function tell(state, reason = null, since = new Date()) {
     if (closed || (current.state === state && current.reason === reason)) return;
-    current = { state, reason, since: current.state === state ? current.since : new Date() };
+    current = { state, reason, since: current.state === state ? current.since : since };
     onState(current);
   }
   function take({ type, data, id }) {
@@ -108,7 +108,10 @@ export function stream(path, { onMessage, onState = () => {} }) {
   function failed(why) {
     if (why === 'signed_out') tell('signed_out', why);
     else if (current.state !== 'open') tell('lost', why);
-    else grace ??= setTimeout(() => tell('lost', why), GRACE_MS);
+    else if (!grace) {
+      const since = new Date();
+      grace = setTimeout(() => tell('lost', why, since), GRACE_MS);
+    }
     const wait = WAIT_MS[Math.min(tries++, WAIT_MS.length - 1)];
     again = setTimeout(open, wait * (0.8 + 0.4 * Math.random()));
   }

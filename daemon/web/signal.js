@@ -1,5 +1,5 @@
 /* What tells people without words: tones, vibration, and the notice that the connection is lost. */
-import { clockTime, text } from './common.js';
+import { clockTime, el, symbol, text } from './common.js';
 
 const MUTED = 'earshot.muted';
 const AGAIN_MS = 20000; /* how often a lost connection is heard again */
@@ -49,6 +49,9 @@ export const vibrate = (pattern) => Boolean(navigator.vibrate?.(pattern));
 /* Makes `element` the notice of a lost connection; returns the onState for connect(). It appears with words, an icon and a sound,
  * which comes again until the connection is back or the page is muted. The element is a live region that is hidden when empty. */
 export function lossNotice(element) {
+  const head = el('strong');
+  const words = el('span');
+  element.replaceChildren(el('span', {}, symbol('link-off'), head, ' ', words)); /* now: later there is nobody to ask for the picture */
   let timer = null;
   let wasLost = false;
   const sound = () => {
@@ -59,7 +62,8 @@ export function lossNotice(element) {
     const lost = state === 'lost';
     document.documentElement.dataset.connection = state;
     element.hidden = !lost;
-    element.textContent = lost ? text('connection.lost', { reason: text(`connection.${reason}`), time: clockTime(since) }) : '';
+    head.textContent = lost ? text('connection.none') : '';
+    words.textContent = lost ? text('connection.lost', { reason: text(`connection.${reason}`), time: clockTime(since) }) : '';
     if (lost && !timer) {
       sound();
       timer = setInterval(sound, AGAIN_MS);
