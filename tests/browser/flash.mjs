@@ -1,0 +1,225 @@
+/* The flash view: it shows an alarm, in time, until somebody has seen it, and says when it cannot. */
+import { Box, sleep, until } from './harness.mjs';
+
+const GUARD_MS = 800; /* a press within 0.7 s of the alarm is none */
+const pane = (label) => `.pane[data-look="${label}"]`;
+
+async function open(run, box, options, base = box.url) {
+  const page = await run.page(options);
+  await page.goto(`${base}/flash`);
+  await page.waitForFunction(() => document.documentElement.dataset.connection === 'open');
+  return page;
+}
+
+/* Flashes a second, as drawn: changes of the pane's colour from one frame to the next, two of which are a flash. */
+const flashes = (page, seconds) => page.evaluate((s) => new Promise((done) => {
+  const began = performance.now();
+  const changes = [];
+  let last = null;
+  const look = (now) => {
+    const colours = [...document.querySelectorAll('.pane')].map((p) => getComputedStyle(p).backgroundColor).join();
+    if (last !== null && colours !== last) changes.push(now);
+    last = colours;
+    if (now - began < s * 1000) requestAnimationFrame(look);
+    else done({ rate: changes.length / 2 / s, most: Math.max(0, ...changes.map((t) => changes.filter((u) => u >= t && u < t + 1000).length)) });
+  };
+  requestAnimationFrame(look);
+}), seconds);
+
+const gone = (page, selector = '.pane') => page.waitForFunction((s) => !document.querySelector(s), selector, { timeout: 5000 });
+
+async function idle(run, box, page) {
+  await run.check('idle: it says that it listens', async () => {
+    await page.waitForFunction(() => document.documentElement.dataset.ear === 'ok');
+    return (await page.textContent('#ear')).includes('Listening');
+  });
+  await run.check('  the clock goes, and the level moves', async () => {
+    const looks = () => page.evaluate(() => [document.querySelector('#clock').textContent, document.querySelector('#level .bar').style.width]);
+    const [clock, width] = await looks();
+    await until(async () => {
+      const [c, w] = await looks();
+      return c !== clock && w !== width && w !== '';
+    }, 'both', 5);
+  });
+  await run.shot(page, 'flash-idle');
+  await run.axe('flash, idle, dark', page);
+}
+
+/* A sound, not a test event; seen by two, acknowledged by one. */
+async function alarm(run, box, page, other) {
+  const from = box.mqtt.length;
+  box.play('tests/data/smoke_t3.flac');
+  await run.check('a smoke alarm that sounds is shown', () => page.waitForSelector(pane('smoke_alarm'), { timeout: 15000 }));
+  const { payload } = await box.heard('event', (p) => p.includes('"start"') && p.includes('smoke_alarm'), from);
+  const id = JSON.parse(payload).event_id;
+  await run.check('  in words, and as no test', async () => {
+    const words = await page.innerText(pane('smoke_alarm'));
+    return words.includes('Smoke alarm') && !words.includes('TEST');
+  });
+  await run.check('  to a second viewer as well', () => other.waitForSelector(pane('smoke_alarm'), { timeout: 5000 }));
+  await run.shot(page, 'flash-alarm');
+  const { rate, most } = await flashes(page, 3);
+  await run.check(`  it flashes under 3 times a second: ${rate.toFixed(2)} a second, in no second more than ${most} changes`,
+    rate > 0.5 && rate < 3 && most < 6);
+  await run.axe('flash, alarm', page);
+  await page.reload();
+  await run.check('  after a reload it is still there', () => page.waitForSelector(pane('smoke_alarm'), { timeout: 5000 }));
+  const fresh = await open(run, box, { viewport: { width: 390, height: 844 }, hasTouch: true });
+  await run.check('  also for a viewer who comes only now', () => fresh.waitForSelector(pane('smoke_alarm'), { timeout: 5000 }));
+  await run.shot(fresh, 'flash-alarm-phone');
+  await run.axe('flash, alarm, phone', fresh);
+  await sleep(GUARD_MS);
+  await fresh.click(`${pane('smoke_alarm')} .seen`);
+  await run.check('acknowledged by one: gone for all', () => Promise.all([page, other, fresh].map((p) => gone(p))));
+  await run.check('  and told by MQTT', () => box.heard('setting/ack', (p) => p.includes(id), from));
+  await run.check('  it stays away after a reload', async () => {
+    await page.reload();
+    await page.waitForFunction(() => document.documentElement.dataset.ear === 'ok');
+    return (await page.locator('.pane').count()) === 0;
+  });
+  await fresh.context().close();
+}
+
+async function several(run, box, page, other) {
+  await box.test('door_bell');
+  await box.test('co_alarm');
+  await box.test('crying_baby');
+  await run.check('three alarms at once are three panes, each as a test', async () => {
+    await page.waitForFunction(() => document.querySelectorAll('.pane').length === 3, null, { timeout: 5000 });
+    return (await page.locator('.pane .badge:visible').count()) === 3;
+  });
+  await run.check('  of three colours', async () =>
+    (await page.evaluate(() => new Set([...document.querySelectorAll('.pane')].map((p) => getComputedStyle(p).getPropertyValue('--look'))).size)) === 3);
+  const { rate, most } = await flashes(page, 3);
+  await run.check(`  that flash as one: ${rate.toFixed(2)} a second`, rate > 0.5 && rate < 3 && most < 6);
+  await run.shot(page, 'flash-three');
+  await run.axe('flash, three alarms', page);
+  await run.check('an acknowledgement that comes by MQTT counts here too', async () => {
+    box.publish('ack', 'door_bell');
+    await Promise.all([gone(page, pane('door_bell')), gone(other, pane('door_bell'))]);
+    return (await page.locator('.pane').count()) === 2;
+  });
+  await run.check('by keyboard alone: the newest is at hand, Enter acknowledges, and the next is', async () => {
+    await sleep(GUARD_MS);
+    for (let left = 1; left >= 0; left--) {
+      await page.waitForFunction(() => document.activeElement?.classList.contains('seen'));
+      await page.keyboard.press('Enter');
+      await page.waitForFunction((n) => document.querySelectorAll('.pane').length === n, left, { timeout: 5000 });
+    }
+  });
+  await run.check('  a screen reader is told', () =>
+    page.waitForFunction(() => /acknowledged/.test(document.querySelector('#announce').textContent)));
+}
+
+async function settings(run, box, page) {
+  await run.check('the settings open by keyboard, and a sound more is chosen', async () => {
+    await page.focus('#settings');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#settings-box[open]');
+    await page.focus('#settings-box input[value=dog_bark]');
+    await page.keyboard.press('Space');
+  });
+  await run.shot(page, 'flash-settings');
+  await run.axe('flash, settings', page);
+  await run.check('  it is shown from now on, settings closed', async () => {
+    await box.test('dog_bark');
+    await page.waitForSelector(pane('dog_bark'), { timeout: 5000 });
+    return !(await page.isVisible('#settings-box'));
+  });
+  await run.check('  a press in the moment that it comes up acknowledges nothing', async () => {
+    await page.keyboard.press('Enter');
+    await sleep(200);
+    return page.isVisible(pane('dog_bark'));
+  });
+  await page.emulateMedia({ reducedMotion: 'reduce', colorScheme: 'light' });
+  const { rate } = await flashes(page, 1.5);
+  await run.check('where less motion is asked for nothing flashes, and a frame stands in for it', async () =>
+    rate === 0 && (await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('.pane')).borderTopWidth) > 10)));
+  await run.shot(page, 'flash-steady');
+  await sleep(GUARD_MS);
+  await page.keyboard.press('Enter');
+  await gone(page);
+  await run.axe('flash, idle, light', page);
+}
+
+async function microphone(run, box, page) {
+  await run.check('switched off: it says that it does not listen', async () => {
+    box.publish('listening', 'OFF');
+    await page.waitForFunction(() => document.documentElement.dataset.ear === 'off', null, { timeout: 5000 });
+  });
+  await run.shot(page, 'flash-off');
+  box.publish('listening', 'ON');
+  await page.waitForFunction(() => document.documentElement.dataset.ear === 'ok');
+}
+
+async function lost(run, box, page) {
+  await page.keyboard.press('Shift'); /* a page that was touched once may sound */
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await sleep(500);
+  await box.test('siren');
+  await page.waitForSelector(pane('siren'));
+  await box.kill();
+  await run.check('connection lost with an alarm up: said, and the alarm stays', async () => {
+    await page.waitForSelector('#lost:not([hidden])', { timeout: 10000 });
+    return page.isVisible(pane('siren'));
+  });
+  await run.check('  heard', () => page.waitForFunction(() => window.tones.length > 0, null, { timeout: 3000 }));
+  await run.shot(page, 'flash-lost-alarm');
+  await page.focus('.seen');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.pane .problem:not([hidden])');
+  await page.keyboard.press('Enter');
+  await run.check('  it can be hidden here all the same', () => gone(page));
+  await run.check('  then nothing else is to be seen than that', async () => {
+    const { height } = await page.locator('#lost').boundingBox();
+    return height > 300 && !(await page.isVisible('#level'));
+  });
+  await run.shot(page, 'flash-lost');
+  await run.axe('flash, connection lost', page);
+  const late = await page.context().newPage();
+  await run.check('opened while the box is away, it says so itself', async () => {
+    await late.goto(`${box.url}/flash`);
+    await late.waitForSelector('#lost:not([hidden])', { timeout: 10000 });
+  });
+  await run.shot(late, 'flash-lost-opened');
+  await box.boot();
+  await run.check('connection found: both views go on by themselves', () => Promise.all([page, late].map((p) =>
+    p.waitForFunction(() => document.documentElement.dataset.ear === 'ok', null, { timeout: 20000 }))));
+  await run.check('  heard', () => page.waitForFunction(() => window.tones.length > 1, null, { timeout: 3000 }));
+  await late.close();
+}
+
+/* Over plain http from another name than this machine's own. */
+async function insecure(run, box) {
+  const page = await open(run, box, { viewport: { width: 390, height: 844 }, colorScheme: 'light' }, `http://box.test:${box.port}`);
+  await run.check('over plain http it says what is missing', async () => {
+    await page.click('#lack', { timeout: 5000 });
+    const words = await page.innerText('#lack-box');
+    return ['screen may go dark', 'Cannot be installed', 'tls_cert'].every((w) => words.includes(w));
+  });
+  await run.shot(page, 'flash-http');
+  await run.axe('flash over http, light, phone', page);
+  await page.context().close();
+}
+
+export default async function flash(run) {
+  const box = await Box.start();
+  try {
+    const page = await open(run, box);
+    const { bytes, outside, files } = await run.weight(page, box.url);
+    await run.check(`the flash view weighs 150 kB at most: ${(bytes / 1000).toFixed(1)} kB in ${files} files`, files > 5 && bytes <= 150000);
+    await run.check(`  and asks nobody else for anything${outside.map((u) => `: ${u}`)}`, outside.length === 0);
+    const other = await open(run, box, { reducedMotion: 'reduce' });
+    await idle(run, box, page);
+    await alarm(run, box, page, other);
+    await several(run, box, page, other);
+    await other.context().close();
+    await settings(run, box, page);
+    await microphone(run, box, page);
+    await insecure(run, box);
+    await run.check(`no error in the console: ${page.problems.join('; ')}`, page.problems.length === 0);
+    await lost(run, box, page);
+  } finally {
+    await box.stop();
+  }
+}
