@@ -41,7 +41,7 @@ export function sseParser(onMessage) {
 }
 
 /* A stream at `path` that is kept open. onMessage(type, value) gets each message with its JSON parsed. onState({state, reason,
- * since}) is told of every change: "connecting" (at first), "open", "lost" (since when: a Date), "signed_out" (401 or 403).
+ * since}) is told of every change: "connecting" (at first), "open", "lost" (since when: a Date), "signed_out" (401).
  * Returns {close(), retry(), state()}. */
 export function stream(path, { onMessage, onState = () => {} }) {
   let attempt = null; /* the one under way or open: {abort, answered, heard, why} */
@@ -72,7 +72,7 @@ export function stream(path, { onMessage, onState = () => {} }) {
     const headers = { Accept: 'text/event-stream' };
     if (lastId !== null) headers['Last-Event-ID'] = lastId;
     const answer = await fetch(path, { headers, cache: 'no-store', signal: mine.abort.signal });
-    if (answer.status === 401 || answer.status === 403) mine.why = 'signed_out';
+    if (answer.status === 401) mine.why = 'signed_out';
     else if (!answer.ok) mine.why = 'refused';
     if (!answer.ok) return;
     mine.answered = true;

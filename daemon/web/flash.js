@@ -66,6 +66,7 @@ function onEvent(e) {
     $('last').textContent = text('flash.last', { name, time: clockTime(e.start) });
     if (age > OLD_MS && e.alarm) return refresh();
     if (age > MISSED_MS) return null;
+    if (e.alarm) setTimeout(refresh, 3000); /* the box lists it: from then on its word on it counts */
   }
   return alarms.event(e);
 }
@@ -93,18 +94,17 @@ function showEar() {
     : !heard.listening ? 'off' : heard.input !== 'ok' ? 'lost' : 'ok';
   document.documentElement.dataset.ear = kind;
   $('ear').querySelector('use').setAttribute('href', `ui.svg#${kind === 'ok' || kind === 'unknown' ? 'mic' : 'mic-off'}`);
-  const words = text(state === 'signed_out' ? 'flash.signed-out' : `flash.ear-${kind}`);
+  const words = text(`flash.ear-${kind}`);
   const line = kind === 'lost' && heard.problem ? `${words}: ${heard.problem}` : words;
   if ($('ear').lastElementChild.textContent !== line) $('ear').lastElementChild.textContent = line;
 }
 
-const notice = lossNotice($('lost'));
+const notice = lossNotice($('lost'), { signedOut: true });
 function onState(change) {
   notice(change);
   showEar();
   if (change.state === 'open') refresh();
-  if (change.state === 'signed_out') $('note').replaceChildren(el('a', { href: '/' }, text('flash.sign-in')));
-  else $('note').replaceChildren();
+  $('note').replaceChildren(change.state === 'signed_out' ? el('a', { href: '/' }, text('flash.sign-in')) : '');
 }
 
 function onStatus(s) {
@@ -152,7 +152,15 @@ function tick() {
   $('clock').replaceChildren(clockTime(now, false), el('small', { 'aria-hidden': 'true' }, seconds));
   $('date').textContent = now.toLocaleDateString(document.documentElement.lang, { weekday: 'long', day: 'numeric', month: 'long' });
   if (Date.now() - lastLevel > 3000) $('level').querySelector('.bar').style.width = '0';
+  if (now.getSeconds() === 0) drift(now.getMinutes());
   setTimeout(tick, 1000 - (Date.now() % 1000));
+}
+
+/* A little to and fro, a step a minute; where less motion is asked for a step is no motion either. */
+function drift(minute) {
+  const around = (minute / 60) * 2 * Math.PI;
+  $('idle').style.setProperty('--drift-x', `${Math.round(12 * Math.sin(7 * around))}px`);
+  $('idle').style.setProperty('--drift-y', `${Math.round(8 * Math.cos(5 * around))}px`);
 }
 
 let said = null;

@@ -47,8 +47,9 @@ const FOUND = [[392, 0.15], [523, 0.25]]; /* rising: back */
 export const vibrate = (pattern) => Boolean(navigator.vibrate?.(pattern));
 
 /* Makes `element` the notice of a lost connection; returns the onState for connect(). It appears with words, an icon and a sound,
- * which comes again until the connection is back or the page is muted. The element is a live region that is hidden when empty. */
-export function lossNotice(element) {
+ * which comes again until the connection is back or the page is muted. The element is a live region that is hidden when empty.
+ * With signedOut it also appears where a sign-in is missing: a screen that hangs on the wall is then as blind. */
+export function lossNotice(element, { signedOut = false } = {}) {
   const head = el('strong');
   const words = el('span');
   element.replaceChildren(el('span', {}, symbol('link-off'), head, ' ', words)); /* now: later there is nobody to ask for the picture */
@@ -59,10 +60,10 @@ export function lossNotice(element) {
     vibrate([300, 150, 300, 150, 300]);
   };
   return ({ state, reason, since }) => {
-    const lost = state === 'lost';
+    const lost = state === 'lost' || (signedOut && state === 'signed_out');
     document.documentElement.dataset.connection = state;
     element.hidden = !lost;
-    head.textContent = lost ? text('connection.none') : '';
+    head.textContent = lost ? text(state === 'lost' ? 'connection.none' : 'connection.nobody') : '';
     words.textContent = lost ? text('connection.lost', { reason: text(`connection.${reason}`), time: clockTime(since) }) : '';
     if (lost && !timer) {
       sound();

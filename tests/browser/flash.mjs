@@ -6,6 +6,11 @@ const pane = (label) => `.pane[data-look="${label}"]`;
 
 async function open(run, box, options, base = box.url) {
   const page = await run.page(options);
+  await page.addInitScript(() => {
+    /* to take the wake lock away as the browser does */
+    const request = navigator.wakeLock?.request.bind(navigator.wakeLock);
+    if (request) navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
+  });
   await page.goto(`${base}/flash`);
   await page.waitForFunction(() => document.documentElement.dataset.connection === 'open');
   return page;
@@ -40,6 +45,13 @@ async function idle(run, box, page) {
       const [c, w] = await looks();
       return c !== clock && w !== width && w !== '';
     }, 'both', 5);
+  });
+  await run.check('  the screen is kept on, also after the browser let go of it', async () => {
+    const awake = (is) => page.waitForFunction((want) => document.documentElement.dataset.awake === want, is, { timeout: 5000 });
+    await awake('yes');
+    await page.evaluate(() => window.lock.release());
+    await awake('no');
+    await awake('yes');
   });
   await run.shot(page, 'flash-idle');
   await run.axe('flash, idle, dark', page);
@@ -189,6 +201,59 @@ async function lost(run, box, page) {
   await late.close();
 }
 
+/* What the parts do by themselves, in the browser that runs them. */
+async function rules(run, page) {
+  await run.check('the stream is read right however it is cut into pieces', () => page.evaluate(async () => {
+    const { sseParser } = await import('/connection.js');
+    const whole = ': beat\n\nid: 7\nevent: event\r\ndata: {"a":\r\ndata: 1}\r\n\r\rdata:x\r\r:\ndata: half';
+    for (let size = 1; size <= whole.length; size++) {
+      const got = [];
+      const parse = sseParser((m) => got.push(`${m.type} ${m.id} ${m.data}`));
+      for (let at = 0; at < whole.length; at += size) parse(whole.slice(at, at + size));
+      if (got.join('|') !== 'event 7 {"a":\n1}|message 7 x') throw new Error(`${size}: ${JSON.stringify(got)}`);
+    }
+  }));
+  await run.check('what goes, what stays: acknowledged elsewhere, a restart, sounds of one label, a choice', () => page.evaluate(async () => {
+    const { Alarms } = await import('/alarms.js');
+    const expect = (what, is, wanted) => {
+      if (JSON.stringify(is) !== JSON.stringify(wanted)) throw new Error(`${what}: ${JSON.stringify(is)}, not ${JSON.stringify(wanted)}`);
+    };
+    const chosen = new Set(['siren', 'smoke_alarm']);
+    const fresh = () => new Alarms({ chosen: (l) => chosen.has(l), changed: () => {} });
+    const event = (event_id, label, event_type = 'start', more = {}) =>
+      ({ event_id, label, event_type, score: 0.9, start: new Date().toISOString(), ...more });
+    const up = (a) => a.up.map((x) => `${x.label}:${x.sounds.map((s) => s.id)}`);
+    const run1 = { now: '2026-11-21T12:00:00Z', uptime_s: 60 };
+    localStorage.removeItem('earshot.flash.up');
+    let a = fresh();
+    a.status({ ...run1, alarms: [event('1', 'siren')] });
+    a.event(event('2', 'siren'));
+    a.event(event('2', 'siren', 'update'));
+    a.event(event('3', 'smoke_alarm'));
+    a.event(event('4', 'cat'));
+    a.event(event('5', 'smoke_alarm', 'end'));
+    expect('sounds of one label are one alarm', up(a), ['siren:1,2', 'smoke_alarm:3']);
+    a = fresh();
+    expect('a reload keeps them', up(a), ['siren:1,2', 'smoke_alarm:3']);
+    a.status({ ...run1, alarms: [event('2', 'siren', 'start', { acknowledged: false })] });
+    expect('1 was told to be up, and is no more; 3 was never listed', up(a), ['siren:2', 'smoke_alarm:3']);
+    a.status({ now: '2026-11-21T12:05:00Z', uptime_s: 5, alarms: [] });
+    expect('a daemon that was restarted knows of none', up(a), ['siren:2', 'smoke_alarm:3']);
+    a.acknowledged({ event_id: '2', by: 'mqtt' });
+    expect('acknowledged, and sounds on', [up(a), [...a.ringing.keys()]], [['smoke_alarm:3'], ['2']]);
+    a.event(event('2', 'siren', 'end'));
+    expect('until it ends', [...a.ringing.keys()], []);
+    a.event(event('6', 'siren'));
+    a.acknowledged({ label: 'siren' });
+    expect('by label', up(a), ['smoke_alarm:3']);
+    chosen.delete('smoke_alarm');
+    a.choose();
+    expect('not chosen any more', up(a), []);
+    a = fresh();
+    expect('nor after a reload', up(a), []);
+  }));
+}
+
 /* Over plain http from another name than this machine's own. */
 async function insecure(run, box) {
   const page = await open(run, box, { viewport: { width: 390, height: 844 }, colorScheme: 'light' }, `http://box.test:${box.port}`);
@@ -210,6 +275,7 @@ export default async function flash(run) {
     await run.check(`the flash view weighs 150 kB at most: ${(bytes / 1000).toFixed(1)} kB in ${files} files`, files > 5 && bytes <= 150000);
     await run.check(`  and asks nobody else for anything${outside.map((u) => `: ${u}`)}`, outside.length === 0);
     const other = await open(run, box, { reducedMotion: 'reduce' });
+    await rules(run, page);
     await idle(run, box, page);
     await alarm(run, box, page, other);
     await several(run, box, page, other);
