@@ -1,5 +1,5 @@
 /* What this device can do for an alarm, and what it lacks: the screen that stays on, vibration, sound, installing. */
-import { canSound, muted } from './signal.js';
+import { muted, touched } from './signal.js';
 
 let lock = null;
 let wanted = false;
@@ -31,14 +31,14 @@ export function stayAwake() {
 
 export const awake = () => Boolean(lock);
 
-/* What is missing here, the gravest first: "awake", "vibrate", "install", "sound" (until the page is touched). */
+/* What is missing here, the gravest first: "awake", "vibrate", "install", "touch" (not touched yet). */
 export function lacks() {
   const missing = [];
   const installed = matchMedia('(display-mode: standalone), (display-mode: fullscreen)').matches;
   if (!awake()) missing.push('awake');
   if (matchMedia('(pointer: coarse)').matches && !navigator.vibrate) missing.push('vibrate');
   if (!isSecureContext && !installed) missing.push('install');
-  if (!canSound() && !muted()) missing.push('sound');
+  if (!touched() && (!muted() || navigator.vibrate)) missing.push('touch');
   return missing;
 }
 

@@ -51,7 +51,7 @@ function show() {
   clearInterval(vibrating);
   vibrating = null;
   if (!up.length || !vibrates()) {
-    if (navigator.userActivation?.hasBeenActive) vibrate(0);
+    vibrate(0);
     return;
   }
   const buzz = () => vibrate([600, 250, 600]);

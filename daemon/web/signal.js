@@ -44,7 +44,9 @@ export function play(notes) {
 const LOST = [[523, 0.25], [392, 0.25], [294, 0.5]]; /* falling: gone */
 const FOUND = [[392, 0.15], [523, 0.25]]; /* rising: back */
 
-export const vibrate = (pattern) => Boolean(navigator.vibrate?.(pattern));
+/* Whether somebody has touched the page or pressed a key: a browser neither sounds nor vibrates before. */
+export const touched = () => navigator.userActivation?.hasBeenActive ?? canSound();
+export const vibrate = (pattern) => Boolean(touched() && navigator.vibrate?.(pattern));
 
 /* Makes `element` the notice of a lost connection; returns the onState for connect(). It appears with words, an icon and a sound,
  * which comes again until the connection is back or the page is muted. The element is a live region that is hidden when empty.

@@ -1,5 +1,5 @@
 /* The flash view: it shows an alarm, in time, until somebody has seen it, and says when it cannot. */
-import { Box, sleep, until } from './harness.mjs';
+import { Box, sleep, until, when } from './harness.mjs';
 
 const GUARD_MS = 800; /* a press within 0.7 s of the alarm is none */
 const pane = (label) => `.pane[data-look="${label}"]`;
@@ -12,7 +12,7 @@ async function open(run, box, options, base = box.url) {
     if (request) navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
   });
   await page.goto(`${base}/flash`);
-  await page.waitForFunction(() => document.documentElement.dataset.connection === 'open');
+  await when(page, () => document.documentElement.dataset.connection === 'open');
   return page;
 }
 
@@ -31,11 +31,11 @@ const flashes = (page, seconds) => page.evaluate((s) => new Promise((done) => {
   requestAnimationFrame(look);
 }), seconds);
 
-const gone = (page, selector = '.pane') => page.waitForFunction((s) => !document.querySelector(s), selector, { timeout: 5000 });
+const gone = (page, selector = '.pane') => when(page, (s) => !document.querySelector(s), selector, 5);
 
 async function idle(run, box, page) {
   await run.check('idle: it says that it listens', async () => {
-    await page.waitForFunction(() => document.documentElement.dataset.ear === 'ok');
+    await when(page, () => document.documentElement.dataset.ear === 'ok');
     return (await page.textContent('#ear')).includes('Listening');
   });
   await run.check('  the clock goes, and the level moves', async () => {
@@ -47,7 +47,7 @@ async function idle(run, box, page) {
     }, 'both', 5);
   });
   await run.check('  the screen is kept on, also after the browser let go of it', async () => {
-    const awake = (is) => page.waitForFunction((want) => document.documentElement.dataset.awake === want, is, { timeout: 5000 });
+    const awake = (is) => when(page, (want) => document.documentElement.dataset.awake === want, is, 5);
     await awake('yes');
     await page.evaluate(() => window.lock.release());
     await awake('no');
@@ -86,7 +86,7 @@ async function alarm(run, box, page, other) {
   await run.check('  and told by MQTT', () => box.heard('setting/ack', (p) => p.includes(id), from));
   await run.check('  it stays away after a reload', async () => {
     await page.reload();
-    await page.waitForFunction(() => document.documentElement.dataset.ear === 'ok');
+    await when(page, () => document.documentElement.dataset.ear === 'ok');
     return (await page.locator('.pane').count()) === 0;
   });
   await fresh.context().close();
@@ -97,7 +97,7 @@ async function several(run, box, page, other) {
   await box.test('co_alarm');
   await box.test('crying_baby');
   await run.check('three alarms at once are three panes, each as a test', async () => {
-    await page.waitForFunction(() => document.querySelectorAll('.pane').length === 3, null, { timeout: 5000 });
+    await when(page, () => document.querySelectorAll('.pane').length === 3, null, 5);
     return (await page.locator('.pane .badge:visible').count()) === 3;
   });
   await run.check('  of three colours', async () =>
@@ -114,13 +114,13 @@ async function several(run, box, page, other) {
   await run.check('by keyboard alone: the newest is at hand, Enter acknowledges, and the next is', async () => {
     await sleep(GUARD_MS);
     for (let left = 1; left >= 0; left--) {
-      await page.waitForFunction(() => document.activeElement?.classList.contains('seen'));
+      await when(page, () => document.activeElement?.classList.contains('seen'));
       await page.keyboard.press('Enter');
-      await page.waitForFunction((n) => document.querySelectorAll('.pane').length === n, left, { timeout: 5000 });
+      await when(page, (n) => document.querySelectorAll('.pane').length === n, left, 5);
     }
   });
   await run.check('  a screen reader is told', () =>
-    page.waitForFunction(() => /acknowledged/.test(document.querySelector('#announce').textContent)));
+    when(page, () => /acknowledged/.test(document.querySelector('#announce').textContent)));
 }
 
 async function settings(run, box, page) {
@@ -157,11 +157,11 @@ async function settings(run, box, page) {
 async function microphone(run, box, page) {
   await run.check('switched off: it says that it does not listen', async () => {
     box.publish('listening', 'OFF');
-    await page.waitForFunction(() => document.documentElement.dataset.ear === 'off', null, { timeout: 5000 });
+    await when(page, () => document.documentElement.dataset.ear === 'off', null, 5);
   });
   await run.shot(page, 'flash-off');
   box.publish('listening', 'ON');
-  await page.waitForFunction(() => document.documentElement.dataset.ear === 'ok');
+  await when(page, () => document.documentElement.dataset.ear === 'ok');
 }
 
 async function lost(run, box, page) {
@@ -175,7 +175,7 @@ async function lost(run, box, page) {
     await page.waitForSelector('#lost:not([hidden])', { timeout: 10000 });
     return page.isVisible(pane('siren'));
   });
-  await run.check('  heard', () => page.waitForFunction(() => window.tones.length > 0, null, { timeout: 3000 }));
+  await run.check('  heard', () => when(page, () => window.tones.length > 0, null, 3));
   await run.shot(page, 'flash-lost-alarm');
   await page.focus('.seen');
   await page.keyboard.press('Enter');
@@ -196,8 +196,8 @@ async function lost(run, box, page) {
   await run.shot(late, 'flash-lost-opened');
   await box.boot();
   await run.check('connection found: both views go on by themselves', () => Promise.all([page, late].map((p) =>
-    p.waitForFunction(() => document.documentElement.dataset.ear === 'ok', null, { timeout: 20000 }))));
-  await run.check('  heard', () => page.waitForFunction(() => window.tones.length > 1, null, { timeout: 3000 }));
+    when(p, () => document.documentElement.dataset.ear === 'ok', null, 20))));
+  await run.check('  heard', () => when(page, () => window.tones.length > 1, null, 3));
   await late.close();
 }
 

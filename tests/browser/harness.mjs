@@ -32,6 +32,9 @@ export async function until(f, what, seconds = 10) {
   }
 }
 
+/* Until f(arg), evaluated in the page, is true. (Playwright's waitForFunction evaluates text within the page, which its policy forbids.) */
+export const when = (page, f, arg, seconds = 10) => until(() => page.evaluate(f, arg), String(f), seconds);
+
 async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
