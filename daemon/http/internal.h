@@ -3,6 +3,7 @@
 #define EARSHOT_HTTP_INTERNAL_H
 
 #include "daemon/http/conns.h"
+#include "daemon/http/listen.h"
 #include "daemon/http/route.h"
 #include "daemon/http/web.h"
 #include "daemon/outputs/event_inbox.h"
@@ -15,6 +16,7 @@
 
 struct workers;
 struct server;
+struct auth;
 
 struct web_label_list {
     struct output_label *list;
@@ -52,6 +54,10 @@ struct web {
     size_t n_notes;
     char test_id[UUID_SIZE]; /* the last test event that the modules were told of */
     struct sse_hub *hubs;    /* all, a list */
+
+    struct auth *auth;
+    char host_name[256];
+    char cookie[32]; /* its name: another for each port, since browsers do not tell ports apart */
 
     struct conns conns;
     struct workers *workers;
@@ -100,6 +106,14 @@ int server_start(struct web *w, bool *again, struct err *err);
 void server_stop(struct web *w);
 void server_run_handler(struct request *r); /* the route's, and 500 where it made no reply */
 bool request_release(struct request *r);    /* true: that was the last hold */
+
+void web_address(struct web *w, union listen_address *out); /* that is served; loopback where none is yet */
+
+/* admit.c. -1: refused, the reply is made. */
+int admit_origin(struct request *r); /* 421, 403 */
+int admit_person(struct request *r); /* 401, 429; sets signed_in */
+const char *admit_cookie(const struct request *r);
+void admit_peer(const struct request *r, uint8_t out[16]);
 
 /* request.c */
 struct request *request_new(struct web *w, struct MHD_Connection *connection, const char *path, const char *method);

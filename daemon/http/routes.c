@@ -2,8 +2,9 @@
 #include "daemon/http/internal.h"
 
 extern const struct route routes_core[];
+extern const struct route routes_session[];
 
-const struct route *const route_tables[] = {routes_core, NULL};
+const struct route *const route_tables[] = {routes_core, routes_session, NULL};
 
 const struct web_schema *const schema_tables[] = {NULL};
 

@@ -1,5 +1,6 @@
 /* libmicrohttpd: the thread that serves all connections, and the way of a request through it. */
 #include "base/log.h"
+#include "daemon/http/auth.h"
 #include "daemon/http/internal.h"
 #include "daemon/http/listen.h"
 
@@ -17,6 +18,7 @@
 
 struct server {
     struct MHD_Daemon *daemon;
+    union listen_address address;
     char problem[256]; /* what libmicrohttpd said last */
 };
 
@@ -189,8 +191,10 @@ static enum MHD_Result begin(struct request *r)
 
     r->begun = true;
     bool get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
-    if (!get || !files_reply(r))
+    if (admit_origin(r) == 0 && (!get || !files_reply(r)))
         find_route(r);
+    if (r->route)
+        admit_person(r);
     if (r->route && !r->status)
         request_read_query(r);
     if (r->route)
@@ -279,6 +283,29 @@ static int serve(struct web *w, struct server *s, int fd, struct err *err)
     return s->daemon ? 0 : err_set(err, "%s", s->problem[0] ? s->problem : "the server cannot be started");
 }
 
+/* Nobody but this machine, or nobody without the token. */
+static int check_reach(struct web *w, const union listen_address *a, struct err *err)
+{
+    char text[LISTEN_TEXT];
+
+    if (listen_is_loopback(a) || auth_needed(w->auth))
+        return 0;
+    listen_text(a, text);
+    return err_set(
+        err,
+        "[web] %s: others than this machine reach that, and there is no token: set token_file to a file with "
+        "one (openssl rand -base64 24), or listen = 127.0.0.1",
+        text);
+}
+
+void web_address(struct web *w, union listen_address *out)
+{
+    if (w->server)
+        *out = w->server->address;
+    else
+        listen_parse("127.0.0.1", w->config.web.port, out, NULL);
+}
+
 int server_start(struct web *w, bool *again, struct err *err)
 {
     union listen_address a;
@@ -289,9 +316,12 @@ int server_start(struct web *w, bool *again, struct err *err)
     if (fd < -1)
         return -1;
     if (fd < 0) {
-        if (listen_parse(w->config.web.listen, w->config.web.port, &a, err) < 0)
+        if (listen_parse(w->config.web.listen, w->config.web.port, &a, err) < 0 || check_reach(w, &a, err) < 0)
             return -1;
         fd = listen_open(&a, again, err);
+    } else if (check_reach(w, &a, err) < 0) {
+        close(fd);
+        return -1;
     }
     if (fd < 0)
         return -1;
@@ -301,6 +331,7 @@ int server_start(struct web *w, bool *again, struct err *err)
         close(fd);
         return s ? -1 : err_set(err, "out of memory");
     }
+    s->address = a;
     w->server = s;
     listen_text(&a, text);
     log_info("web: http://%s/", text);

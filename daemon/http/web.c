@@ -2,9 +2,12 @@
 #include "daemon/http/internal.h"
 
 #include "base/log.h"
+#include "daemon/http/auth.h"
+#include "daemon/http/token.h"
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INBOX       256
 #define NOTES_MOST  256
@@ -284,6 +287,7 @@ static void web_free(struct web *w)
     if (w->told)
         output_thread_clear(&w->teller);
     event_inbox_free(w->inbox);
+    auth_free(w->auth);
     conns_clear(&w->conns);
     pthread_mutex_destroy(&w->lock);
     free(w->labels.list);
@@ -331,6 +335,21 @@ static int open_modules(struct web *w, struct err *err)
     return 0;
 }
 
+static int open_auth(struct web *w, struct err *err)
+{
+    char token[TOKEN_SIZE];
+    int found = token_read(&w->config, token, err);
+
+    if (found < 0)
+        return -1;
+    w->auth = auth_new(found ? token : NULL, web_state_dir(w), err);
+    explicit_bzero(token, sizeof token);
+    if (gethostname(w->host_name, sizeof w->host_name - 1) < 0)
+        w->host_name[0] = '\0';
+    snprintf(w->cookie, sizeof w->cookie, "earshot_%d", w->config.web.port);
+    return w->auth ? 0 : -1;
+}
+
 static int open_all(struct web *w, struct err *err)
 {
     bool again;
@@ -339,7 +358,7 @@ static int open_all(struct web *w, struct err *err)
     w->workers = workers_new(w);
     if (!w->inbox || !w->workers)
         return err_set(err, "web: out of memory");
-    if (open_modules(w, err) < 0)
+    if (open_auth(w, err) < 0 || open_modules(w, err) < 0)
         return -1;
     if (server_start(w, &again, err) < 0) {
         if (!again)
