@@ -41,7 +41,8 @@ export class Panes {
     const button = el('button', { type: 'button', class: 'seen', 'aria-describedby': heading.id }, text('flash.seen'));
     const badge = el('p', { class: 'badge', hidden: true }, text('flash.is-test'));
     const article = el('article', { class: 'pane', 'aria-labelledby': heading.id, data: { look: alarm.label, group: alarm.group ?? '' } },
-      pictogram(alarm.label, alarm.group), el('div', { class: 'words' }, badge, heading, meta, problem), button);
+      el('div', { class: 'in' }, pictogram(alarm.label, alarm.group),
+        el('div', { class: 'words' }, badge, heading, meta, problem, button)));
     const pane = { article, meta, button, problem, badge, since: performance.now(), alarm, here: false };
     button.addEventListener('click', () => this.#seen(pane));
     this.panes.set(alarm.label, pane);
