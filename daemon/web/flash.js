@@ -2,6 +2,7 @@
 import { api, clockTime, el, loadTexts, pictogram, soundName, text, translate } from './common.js';
 import { connect, stream } from './connection.js';
 import { lossNotice, vibrate } from './signal.js';
+import { signInByCode, startSignIn } from './signin.js';
 import { Alarms } from './alarms.js';
 import { Panes } from './panes.js';
 import { awake, keepShell, lacks, stayAwake } from './awake.js';
@@ -15,6 +16,8 @@ const $ = (id) => document.getElementById(id);
 await loadTexts();
 translate();
 document.title = text('flash.title');
+await signInByCode();
+startSignIn();
 
 const heard = { listening: null, input: null, problem: null };
 let ahead = 0; /* the box's clock against ours, ms */
@@ -104,7 +107,8 @@ function onState(change) {
   notice(change);
   showEar();
   if (change.state === 'open') refresh();
-  $('note').replaceChildren(change.state === 'signed_out' ? el('a', { href: '/' }, text('flash.sign-in')) : '');
+  if (change.state === 'signed_out') document.dispatchEvent(new Event('earshot:signin'));
+  else document.querySelector('dialog.signin')?.close(); /* signed in on another tab */
 }
 
 function onStatus(s) {
