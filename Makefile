@@ -10,7 +10,7 @@ PKG_CONFIG ?= pkg-config
 # What it is built with, by Debian's names; then what `make test`, `test-all`, `bench` and `lint` need besides.
 BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libsamplerate0-dev libkissfft-dev \
 	libmosquitto-dev libsystemd-dev libxnnpack-dev libpthreadpool-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev \
-	libsndfile1-dev libinih-dev libjansson-dev libcurl4-openssl-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libqrencode-dev
+	libsndfile1-dev libinih-dev libjansson-dev libcurl4-openssl-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libqrencode-dev libseccomp-dev
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
@@ -27,10 +27,10 @@ QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions b
 WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
 LONG_NAMES  := tree arm64 units
-THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
-PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3 libmicrohttpd gnutls libqrencode
+PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3 libmicrohttpd gnutls libqrencode libseccomp
 
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
 ifeq ($(WERROR),1)

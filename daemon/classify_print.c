@@ -78,7 +78,7 @@ static int add_verdict(json_t *o, const struct verdict *v, size_t top)
     return failed ? -1 : 0;
 }
 
-int classify_json(FILE *out, const char *file, const struct classification *c, size_t top)
+json_t *classify_json_object(const char *file, const struct classification *c, size_t top)
 {
     json_t *o = json_object(), *models;
     int failed = json_object_set_new(o, "file", json_text(file));
@@ -96,7 +96,17 @@ int classify_json(FILE *out, const char *file, const struct classification *c, s
         }
         failed |= json_object_set_new(o, "models", models);
     }
-    failed |= failed ? 0 : json_dumpf(o, out, JSON_LINE);
+    if (!failed)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
+int classify_json(FILE *out, const char *file, const struct classification *c, size_t top)
+{
+    json_t *o = classify_json_object(file, c, top);
+    int failed = o ? json_dumpf(o, out, JSON_LINE) : -1;
+
     json_decref(o);
     fputc('\n', out);
     return failed ? -1 : 0;

@@ -1,6 +1,7 @@
 #include "daemon/classify_settings.h"
 #include "base/fnv.h"
 #include "base/options.h"
+#include "daemon/pipeline.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
 
@@ -8,6 +9,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+void classify_take_config(struct classify_params *out, const struct config *c)
+{
+    out->gate = c->gate;
+    out->hop_s = c->model.hop;
+    out->vocabulary = (enum vocabulary_choice)c->model.vocabulary;
+    pipeline_decision_params(c, &out->decision);
+}
 
 /* By contents: a model that was trained anew under its old name is another. */
 static int write_file(FILE *out, const char *key, const char *path, struct err *err)

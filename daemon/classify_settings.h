@@ -4,6 +4,10 @@
 
 #include "base/config.h"
 #include "base/err.h"
+#include "daemon/classify.h"
+
+/* How the configuration wants recordings to be heard. Borrows its rules. */
+void classify_take_config(struct classify_params *out, const struct config *c);
 
 /* "KEY = VALUE\n" lines: version, what was asked for on the command line (`more`, lines of the same kind), each model by name,
  * size and contents, options of the sections gate, model, decision and class that results depend on. model_paths: as model_find

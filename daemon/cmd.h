@@ -24,7 +24,7 @@ struct cmd_context {
 
 struct command {
     const char *name;
-    const char *summary; /* one line, for the list */
+    const char *summary; /* one line, for the list; NULL: not in it */
     const char *usage;   /* all of --help, first line "usage: earshot NAME ..." */
     /* argv[0] is the sub-command's name, the rest is for args_next (daemon/args.h). Returns an exit code; prints its own
      * errors through cmd_fail. */
@@ -34,7 +34,7 @@ struct command {
 };
 
 extern const struct command cmd_calibrate, cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config,
-    cmd_features, cmd_doctor, cmd_test, cmd_evaluate, cmd_set, cmd_clips, cmd_history, cmd_noise;
+    cmd_features, cmd_doctor, cmd_test, cmd_evaluate, cmd_set, cmd_clips, cmd_history, cmd_noise, cmd_classify_upload;
 
 /* Flushes stdout. -1: nobody reads it any more, or it cannot be written: a command that goes on for long stops then, and
  * returns what it would have returned; cmdline_run says what is worth saying. */

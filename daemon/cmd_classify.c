@@ -5,7 +5,6 @@
 #include "daemon/classify_list.h"
 #include "daemon/classify_settings.h"
 #include "daemon/cmd.h"
-#include "daemon/pipeline.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -111,14 +110,6 @@ static int read_arguments(struct request *r, bool json, int argc, char **argv)
     return EXIT_GOOD;
 }
 
-static void take_config(struct request *r, const struct config *c)
-{
-    r->params.gate = c->gate;
-    r->params.hop_s = c->model.hop;
-    r->params.vocabulary = (enum vocabulary_choice)c->model.vocabulary;
-    pipeline_decision_params(c, &r->params.decision);
-}
-
 static void complain(void *ctx, const char *text)
 {
     (void)ctx;
@@ -189,7 +180,7 @@ static int run(struct cmd_context *cx, int argc, char **argv)
     r.files = calloc((size_t)argc, sizeof *r.files);
     if (!r.files)
         return cmd_fail(EXIT_FAILED, "classify", "no memory");
-    take_config(&r, &cx->config);
+    classify_take_config(&r.params, &cx->config);
     int code = read_arguments(&r, cx->json, argc, argv);
     if (code == EXIT_GOOD && r.batch.n_models == 0)
         code = add_model(&r, cx->config.model.file);

@@ -1,10 +1,10 @@
 /* earshot evaluate: how well labelled recordings are recognised, through the path that the microphone takes. */
 #include "daemon/args.h"
+#include "daemon/classify_settings.h"
 #include "daemon/cmd.h"
 #include "daemon/evaluate.h"
 #include "daemon/evaluate_clips.h"
 #include "daemon/evaluate_stream.h"
-#include "daemon/pipeline.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -218,10 +218,7 @@ static int prepare(struct request *r, const struct config *c)
     struct evaluate *e = &r->common;
     struct err err;
 
-    e->params.gate = c->gate;
-    e->params.hop_s = c->model.hop;
-    e->params.vocabulary = (enum vocabulary_choice)c->model.vocabulary;
-    pipeline_decision_params(c, &e->params.decision);
+    classify_take_config(&e->params, c);
     if (model_find(r->model ? r->model : c->model.file, r->model_path, sizeof r->model_path, &err) < 0)
         return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
     e->model = r->model_path;

@@ -250,7 +250,8 @@ static int find_command(struct walk *w, char *name)
             w->rest[w->n_rest++] = name;
             return EXIT_GOOD;
         }
-        text_nearest_try(&near, (*c)->name);
+        if ((*c)->summary)
+            text_nearest_try(&near, (*c)->name);
     }
     if (strcmp(name, "help") == 0 && !w->help) {
         w->help = true;
@@ -295,7 +296,8 @@ static void print_help(const struct walk *w, FILE *out)
           "Commands:\n",
           out);
     for (const struct command *const *c = w->commands; *c; c++)
-        fprintf(out, "  %-10s %s\n", (*c)->name, (*c)->summary);
+        if ((*c)->summary)
+            fprintf(out, "  %-10s %s\n", (*c)->name, (*c)->summary);
     fprintf(out, "\n`earshot COMMAND --help` says more about one.\n\n%s", SHARED_HELP);
 }
 

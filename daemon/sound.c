@@ -39,12 +39,12 @@ static struct ffmpeg *open_ffmpeg(const char *path, struct err *err)
 }
 
 /* libsndfile keeps why an open failed in one place for the whole process: opens take turns, so that each reads its own. fd -1: none yet. */
-static struct audiofile *open_file(int fd, const char *path, struct err *err)
+static struct audiofile *open_file(int fd, const char *path, bool *broken, struct err *err)
 {
     static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
     pthread_mutex_lock(&turn);
-    struct audiofile *f = fd >= 0 ? audiofile_open_fd(fd, path, err) : audiofile_open(path, err);
+    struct audiofile *f = fd >= 0 ? audiofile_open_fd(fd, path, broken, err) : audiofile_open(path, err);
     pthread_mutex_unlock(&turn);
     return f;
 }
@@ -58,7 +58,7 @@ struct sound *sound_open(const char *path, struct err *err)
         return NULL;
     }
     s->path = path;
-    s->file = open_file(-1, path, err);
+    s->file = open_file(-1, path, NULL, err);
     if (!s->file && plain_file(path))
         s->ffmpeg = open_ffmpeg(path, err);
     if (!s->file && !s->ffmpeg) {
@@ -68,17 +68,18 @@ struct sound *sound_open(const char *path, struct err *err)
     return s;
 }
 
-struct sound *sound_open_fd(int fd, const char *name, struct err *err)
+struct sound *sound_open_fd(int fd, const char *name, bool *broken, struct err *err)
 {
     struct sound *s = calloc(1, sizeof *s);
 
+    *broken = false;
     if (!s) {
         close(fd);
         err_set(err, "%s: no memory", name);
         return NULL;
     }
     s->path = name;
-    s->file = open_file(fd, name, err);
+    s->file = open_file(fd, name, broken, err);
     if (!s->file) {
         sound_close(s);
         return NULL;

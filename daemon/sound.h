@@ -3,6 +3,7 @@
 #define EARSHOT_SOUND_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sound;
@@ -10,8 +11,8 @@ struct sound;
 /* Error texts begin with the path. Any thread. */
 struct sound *sound_open(const char *path, struct err *err);
 /* Of what libsndfile reads alone, from a file that is open: the sound's from now on, also where this fails. name: for error texts; it
- * must outlive the sound. */
-struct sound *sound_open_fd(int fd, const char *name, struct err *err);
+ * must outlive the sound. *broken: as audiofile_open_fd says. */
+struct sound *sound_open_fd(int fd, const char *name, bool *broken, struct err *err);
 void sound_close(struct sound *s);
 unsigned sound_rate(const struct sound *s); /* Hz */
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sndfile.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,11 +72,13 @@ struct audiofile *audiofile_open(const char *path, struct err *err)
         err_set(err, "%s: %s", path, strerror(errno));
         return NULL;
     }
-    return audiofile_open_fd(fd, path, err);
+    return audiofile_open_fd(fd, path, NULL, err);
 }
 
-struct audiofile *audiofile_open_fd(int fd, const char *path, struct err *err)
+struct audiofile *audiofile_open_fd(int fd, const char *path, bool *broken, struct err *err)
 {
+    if (broken)
+        *broken = false;
     if (check_plain(fd, path, err) < 0) {
         close(fd);
         return NULL;
@@ -106,6 +107,8 @@ struct audiofile *audiofile_open_fd(int fd, const char *path, struct err *err)
     long first = fill(f, err);
     if (first == 0)
         err_set(err, "%s: holds no audio", path);
+    if (broken)
+        *broken = first <= 0;
     if (first <= 0)
         goto fail;
     return f;

@@ -4,6 +4,7 @@
 #define EARSHOT_AUDIOFILE_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,8 +12,9 @@ struct audiofile;
 
 /* Error texts name the path and what was found. A file with no frames is an error; NaN samples are not (analysis_do takes them). */
 struct audiofile *audiofile_open(const char *path, struct err *err);
-/* A file that is open already, and is audiofile's from now on, also where this fails. path: what it is called in error texts. */
-struct audiofile *audiofile_open_fd(int fd, const char *path, struct err *err);
+/* A file that is open already, and is audiofile's from now on, also where this fails. path: what it is called in error texts. *broken,
+ * which may be NULL: where it fails, whether it is sound all the same, of which nothing can be read. */
+struct audiofile *audiofile_open_fd(int fd, const char *path, bool *broken, struct err *err);
 void audiofile_close(struct audiofile *f);
 unsigned audiofile_rate(const struct audiofile *f); /* Hz */
 unsigned audiofile_channels(const struct audiofile *f);

@@ -79,7 +79,9 @@ static int set_attributes(posix_spawnattr_t *attr)
     return posix_spawnattr_setflags(attr, flags);
 }
 
-static int set_files(posix_spawn_file_actions_t *files, int in, int out, int err_out)
+enum { MORE = STDERR_FILENO + 1 };
+
+static int set_files(posix_spawn_file_actions_t *files, int in, int out, int err_out, int more)
 {
     int rc = posix_spawn_file_actions_adddup2(files, in, STDIN_FILENO);
 
@@ -87,14 +89,22 @@ static int set_files(posix_spawn_file_actions_t *files, int in, int out, int err
         rc = posix_spawn_file_actions_adddup2(files, out, STDOUT_FILENO);
     if (!rc)
         rc = posix_spawn_file_actions_adddup2(files, err_out, STDERR_FILENO);
+    if (!rc && more >= 0)
+        rc = posix_spawn_file_actions_adddup2(files, more, MORE);
     if (!rc)
-        rc = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
+        rc = posix_spawn_file_actions_addclosefrom_np(files, more >= 0 ? MORE + 1 : MORE);
     if (!rc)
         rc = posix_spawn_file_actions_addchdir_np(files, "/");
     return rc;
 }
 
 int child_start(struct child *c, char *const *argv, char *const *envp, int in, int out, int err_out, struct err *err)
+{
+    return child_start_with(c, argv, envp, in, out, err_out, -1, err);
+}
+
+int child_start_with(struct child *c, char *const *argv, char *const *envp, int in, int out, int err_out, int more,
+                     struct err *err)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -108,7 +118,7 @@ int child_start(struct child *c, char *const *argv, char *const *envp, int in, i
     if (!rc) {
         rc = set_attributes(&attr);
         if (!rc)
-            rc = set_files(&files, in, out, err_out);
+            rc = set_files(&files, in, out, err_out, more);
         if (!rc)
             rc = posix_spawn(&pid, argv[0], &files, &attr, argv, envp);
         posix_spawnattr_destroy(&attr);

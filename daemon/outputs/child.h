@@ -22,6 +22,9 @@ int child_check(const char *program, struct err *err);
 
 /* in, out, err_out: its standard descriptors, which stay the caller's too. -1: err says why. */
 int child_start(struct child *c, char *const *argv, char *const *envp, int in, int out, int err_out, struct err *err);
+/* ... and `more` as its descriptor 3; -1: none. */
+int child_start_with(struct child *c, char *const *argv, char *const *envp, int in, int out, int err_out, int more,
+                     struct err *err);
 
 /* Has it ended? Does not wait, and does not reap it: its group's number stays taken. */
 bool child_ended(const struct child *c);
