@@ -18,6 +18,7 @@ export function chooseSound({ title, labels, chosen }) {
     const none = el('p', { class: 'note', role: 'status' });
     const search = el('input', {
       type: 'search', autocomplete: 'off', 'aria-label': text('choose.search'), placeholder: text('choose.search'),
+      onkeydown: (event) => event.key === 'Escape' && close(undefined), /* and does not only empty the field */
       oninput: () => {
         const wanted = search.value.trim().toLowerCase();
         let found = 0;

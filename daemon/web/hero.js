@@ -92,11 +92,13 @@ export function startHero({ say, listen }) {
     alarms.set(a.event_id ?? a.label, a);
     showAlarms();
   }
-  async function acknowledge(a, button) {
+  async function acknowledge(of, button) {
     button.disabled = true;
     try {
-      await api(`events/${a.event_id}/ack`, { method: 'POST', json: {} });
-      acknowledged({ event_id: a.event_id, label: a.label });
+      for (const { event_id: id } of of) {
+        await api(`events/${id}/ack`, { method: 'POST', json: {} });
+        acknowledged({ event_id: id });
+      }
     } catch (e) {
       button.disabled = false;
       say(e.message, true);
@@ -112,11 +114,17 @@ export function startHero({ say, listen }) {
   function showAlarms() {
     const list = document.getElementById('alarms');
     const focused = list.contains(document.activeElement);
-    list.replaceChildren(...[...alarms.values()].reverse().slice(0, 6).map((a) => {
+    const byLabel = new Map();
+    for (const a of [...alarms.values()].sort((x, y) => Date.parse(y.start) - Date.parse(x.start))) {
+      byLabel.set(a.label, [...(byLabel.get(a.label) ?? []), a]);
+    }
+    list.replaceChildren(...[...byLabel.values()].map((of) => {
+      const [a] = of;
       const name = soundName(a.label, a.name);
+      const times = of.length > 1 ? ` · ${text('alarm.times', { n: of.length })}` : '';
       const button = el('button', { type: 'button', 'aria-label': text('alarm.ack.label', { sound: name }) }, symbol('check'), text('alarm.ack'));
-      button.addEventListener('click', () => acknowledge(a, button));
-      return el('li', {}, pictogram(a.label, 'alarm'), el('p', {}, el('strong', {}, name), ' ', el('span', {}, clockTime(a.start))), button);
+      button.addEventListener('click', () => acknowledge(of, button));
+      return el('li', {}, pictogram(a.label, 'alarm'), el('p', {}, el('strong', {}, name), ' ', el('span', {}, clockTime(a.start), times)), button);
     }));
     list.hidden = !alarms.size;
     if (focused) (list.querySelector('button') ?? document.getElementById('h-now')).focus();

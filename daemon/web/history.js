@@ -86,7 +86,7 @@ export function start(box, { labels, say }) {
       const at = new Date(hourTime(i));
       const tick = numbers.length > 24 ? at.getHours() === 0 : at.getHours() % 3 === 0;
       columns.append(el('button', {
-        type: 'button', class: 'hour', 'aria-pressed': String(state.hour === i), tabindex: i === (state.hour ?? numbers.length - 1) ? 0 : -1,
+        type: 'button', class: i === peak ? 'hour most' : 'hour', 'aria-pressed': String(state.hour === i), tabindex: i === (state.hour ?? numbers.length - 1) ? 0 : -1,
         title: `${hourName(i)}: ${number}`,
         onclick: () => choose({ hour: state.hour === i ? null : i }).then(() => chart.querySelectorAll('.hour')[i]?.focus()),
       }, el('span', { class: 'hidden-text' }, `${hourName(i)}: ${text('history.count', { n: number })}`),
