@@ -12,4 +12,7 @@ const struct route *route_find(const struct route *const *tables, const char *me
 /* The index of a template's parameter {name}, -1: it has none of that name. */
 int route_param_index(const char *template, const char *name);
 
+/* Percent-decoding in place (RFC 3986); returns the length. %00, and what is no code, stay as they are: no text ends early. */
+size_t route_unescape(char *text);
+
 #endif

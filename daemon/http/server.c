@@ -208,6 +208,13 @@ static enum MHD_Result begin(struct request *r)
     return MHD_YES; /* called again with the body, and at its end */
 }
 
+static size_t on_unescape(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return route_unescape(text);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *data, size_t *size, void **req)
 {
@@ -278,8 +285,8 @@ static int serve(struct web *w, struct server *s, int fd, struct err *err)
         flags, 0, NULL, NULL, on_request, w, MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, w, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, w, MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     return s->daemon ? 0 : err_set(err, "%s", s->problem[0] ? s->problem : "the server cannot be started");
 }
 
@@ -331,7 +338,10 @@ int server_start(struct web *w, bool *again, struct err *err)
         close(fd);
         return s ? -1 : err_set(err, "out of memory");
     }
+    socklen_t size = sizeof s->address;
     s->address = a;
+    getsockname(fd, &s->address.any, &size); /* port 0: whichever is free */
+    a = s->address;
     w->server = s;
     listen_text(&a, text);
     log_info("web: http://%s/", text);

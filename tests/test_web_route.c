@@ -78,9 +78,25 @@ static void test_no_way_out(void **state)
     assert_null(find("GET", longest, p, allowed));
 }
 
+static void test_unescape(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", ""},     {"a%20b", "a b"}, {"%2e%2E", ".."}, {"%00", "%00"},         {"%", "%"},
+        {"%4", "%4"}, {"%4g", "%4g"},   {"%%41", "%A"},   {"%c3%a4", "\xc3\xa4"}, {"100%25", "100%"}};
+    char text[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        strcpy(text, pairs[i][0]);
+        assert_int_equal(route_unescape(text), strlen(pairs[i][1]));
+        assert_string_equal(text, pairs[i][1]);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_find), cmocka_unit_test(test_no_way_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_find), cmocka_unit_test(test_no_way_out),
+                                       cmocka_unit_test(test_unescape)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
