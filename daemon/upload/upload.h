@@ -56,6 +56,9 @@ struct upload_job {
     void *ctx;
 };
 
+/* Of the models that lie in the folders, by name: a path from the network is none of our business. */
+bool upload_find_model(const char *name, char path[PATH_MAX]);
+
 struct uploads;
 
 /* state_dir: "" where there is none. The thread starts with the first job. */
