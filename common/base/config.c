@@ -203,6 +203,16 @@ static int check_mqtt(const struct config *c, struct err *err)
     return 0;
 }
 
+static int check_web(const struct config *c, struct err *err)
+{
+    bool cert = c->web.tls_cert[0], key = c->web.tls_key[0];
+
+    if (cert != key)
+        return err_set(err, "[web] %s is given but %s is not: a certificate and its key belong together",
+                       cert ? "tls_cert" : "tls_key", cert ? "tls_key" : "tls_cert");
+    return 0;
+}
+
 static int check_lists(const struct config *c, struct err *err)
 {
     for (size_t i = 0; i < c->n_actions; i++)
@@ -240,7 +250,7 @@ int config_check(const struct config *c, struct err *err)
             (c->level.evening_to - c->level.evening_from + 1440) % 1440 >=
         1440)
         return err_set(err, "[level] day and evening take all of the 24 hours; allowed: a rest that is the night");
-    return check_mqtt(c, err) < 0 || config_check_clips(c, err) < 0 ? -1 : check_lists(c, err);
+    return check_mqtt(c, err) < 0 || check_web(c, err) < 0 || config_check_clips(c, err) < 0 ? -1 : check_lists(c, err);
 }
 
 struct difference {

@@ -5,6 +5,7 @@
 #include "daemon/http/conns.h"
 #include "daemon/http/listen.h"
 #include "daemon/http/route.h"
+#include "daemon/http/tls.h"
 #include "daemon/http/web.h"
 #include "daemon/outputs/event_inbox.h"
 #include "daemon/outputs/output_thread.h"
@@ -52,8 +53,9 @@ struct web {
     struct web_label_list labels;
     struct web_note *notes, **notes_end;
     size_t n_notes;
-    char test_id[UUID_SIZE]; /* the last test event that the modules were told of */
-    struct sse_hub *hubs;    /* all, a list */
+    char test_id[UUID_SIZE];      /* the last test event that the modules were told of */
+    struct sse_hub *hubs;         /* all, a list */
+    union listen_address address; /* that is served; family 0: none yet */
 
     struct auth *auth;
     char host_name[256];
@@ -61,7 +63,8 @@ struct web {
 
     struct conns conns;
     struct workers *workers;
-    struct server *server;
+    struct server *server; /* the teller's, and that of start and stop */
+    char tls_problem[ERR_TEXT];
     atomic_uint in_flight; /* requests that are suspended: with a worker, or deferred */
 };
 
@@ -100,10 +103,13 @@ struct request {
     struct request *next; /* of the queue for workers */
 };
 
-/* server.c: opens the socket and serves. -1: err; where `again` turns true it may work later (the port is taken). */
+/* serve.c: opens the socket and serves. -1: err; where `again` turns true it may work later (the port is taken). */
 int server_start(struct web *w, bool *again, struct err *err);
 /* Before it: nothing is in flight, every stream has been told to end. */
 void server_stop(struct web *w);
+void server_renew(struct web *w); /* the teller, now and then: takes over a certificate that was renewed */
+/* server.c. NULL: err. tls: NULL for plain http. */
+struct MHD_Daemon *server_run(struct web *w, int fd, const struct tls_files *tls, struct err *err);
 void server_run_handler(struct request *r); /* the route's, and 500 where it made no reply */
 bool request_release(struct request *r);    /* true: that was the last hold */
 

@@ -1,8 +1,6 @@
-/* libmicrohttpd: the thread that serves all connections, and the way of a request through it. */
+/* The way of a request through libmicrohttpd, whose thread serves all connections. */
 #include "base/log.h"
-#include "daemon/http/auth.h"
 #include "daemon/http/internal.h"
-#include "daemon/http/listen.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +13,6 @@
 #define IDLE_S    15           /* without a byte in either direction */
 #define BODY_MOST (16 * 1024)
 #define SPARE     (64 * 1024) /* a refused body of up to that is read over, so that the connection goes on */
-
-struct server {
-    struct MHD_Daemon *daemon;
-    union listen_address address;
-    char problem[256]; /* what libmicrohttpd said last */
-};
 
 /* --- handlers --------------------------------------------------------------------------------------------------------- */
 
@@ -266,93 +258,25 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
     }
 }
 
-/* --- start and stop --------------------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------------------------------- */
 
-static void on_log(void *cls, const char *fmt, va_list ap)
+struct MHD_Daemon *server_run(struct web *w, int fd, const struct tls_files *tls, struct err *err)
 {
-    struct server *s = cls;
+    static const char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+    const struct MHD_OptionItem encrypted[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, tls ? tls->cert : NULL},
+                                               {MHD_OPTION_HTTPS_MEM_KEY, 0, tls ? tls->key : NULL},
+                                               {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)versions},
+                                               {MHD_OPTION_END, 0, NULL}},
+                                plain[] = {{MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0);
 
-    vsnprintf(s->problem, sizeof s->problem, fmt, ap);
-    s->problem[strcspn(s->problem, "\n")] = '\0';
-}
-
-static int serve(struct web *w, struct server *s, int fd, struct err *err)
-{
-    const struct MHD_OptionItem more[] = {{MHD_OPTION_END, 0, NULL}};
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-
-    s->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, w, MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, w, MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
-    return s->daemon ? 0 : err_set(err, "%s", s->problem[0] ? s->problem : "the server cannot be started");
-}
-
-/* Nobody but this machine, or nobody without the token. */
-static int check_reach(struct web *w, const union listen_address *a, struct err *err)
-{
-    char text[LISTEN_TEXT];
-
-    if (listen_is_loopback(a) || auth_needed(w->auth))
-        return 0;
-    listen_text(a, text);
-    return err_set(
-        err,
-        "[web] %s: others than this machine reach that, and there is no token: set token_file to a file with "
-        "one (openssl rand -base64 24), or listen = 127.0.0.1",
-        text);
-}
-
-void web_address(struct web *w, union listen_address *out)
-{
-    if (w->server)
-        *out = w->server->address;
-    else
-        listen_parse("127.0.0.1", w->config.web.port, out, NULL);
-}
-
-int server_start(struct web *w, bool *again, struct err *err)
-{
-    union listen_address a;
-    char text[LISTEN_TEXT];
-
-    *again = false;
-    int fd = listen_inherited(&a, err);
-    if (fd < -1)
-        return -1;
-    if (fd < 0) {
-        if (listen_parse(w->config.web.listen, w->config.web.port, &a, err) < 0 || check_reach(w, &a, err) < 0)
-            return -1;
-        fd = listen_open(&a, again, err);
-    } else if (check_reach(w, &a, err) < 0) {
-        close(fd);
-        return -1;
-    }
-    if (fd < 0)
-        return -1;
-    struct server *s = calloc(1, sizeof *s);
-    if (!s || serve(w, s, fd, err) < 0) {
-        free(s);
-        close(fd);
-        return s ? -1 : err_set(err, "out of memory");
-    }
-    socklen_t size = sizeof s->address;
-    s->address = a;
-    getsockname(fd, &s->address.any, &size); /* port 0: whichever is free */
-    a = s->address;
-    w->server = s;
-    listen_text(&a, text);
-    log_info("web: http://%s/", text);
-    return 0;
-}
-
-void server_stop(struct web *w)
-{
-    if (!w->server)
-        return;
-    MHD_stop_daemon(w->server->daemon);
-    free(w->server);
-    w->server = NULL;
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, w, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_ARRAY, tls ? encrypted : plain, MHD_OPTION_END);
+    if (!daemon)
+        err_set(err, "[web] the server cannot be started: %s", strerror(errno));
+    return daemon;
 }

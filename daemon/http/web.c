@@ -220,11 +220,15 @@ static void tell_note(struct web *w, const struct web_note *note)
     }
 }
 
-static void try_again(struct web *w, unsigned tick)
+static void look_after_server(struct web *w, unsigned tick)
 {
     bool again;
 
-    if (!w->server && tick % RETRY_TICKS == 0)
+    if (tick % RETRY_TICKS != 0)
+        return;
+    if (w->server)
+        server_renew(w);
+    else
         server_start(w, &again, NULL);
 }
 
@@ -239,7 +243,7 @@ static void tell_health(struct web *w, unsigned tick)
             (*m)->health(w, &h);
     conns_tick(&w->conns);
     sse_beat(w);
-    try_again(w, tick);
+    look_after_server(w, tick);
 }
 
 static bool health_is_due(struct web *w)
