@@ -27,7 +27,7 @@ QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions b
 WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
 LONG_NAMES  := tree arm64 units
-THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload web_server
+THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload web_server live_ring
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
 PKGS := portaudio-2.0 alsa samplerate kissfft-float libmosquitto libsystemd libprotobuf-c sndfile inih jansson sqlite3 libmicrohttpd gnutls libqrencode libseccomp
