@@ -20,6 +20,9 @@ struct pipeline *pipeline_new(const struct config *config, bool fast, struct err
 /* Labels of the model, for outputs that announce them; owned by the pipeline, until pipeline_free. Any thread. */
 const char *const *pipeline_labels(const struct pipeline *p, size_t *n);
 
+/* Length of the windows that the model in use looks at. Any thread. */
+double pipeline_window_s(const struct pipeline *p);
+
 /* The score that such a label's model has as its own threshold; -1: the model in use does not know it. Any thread. */
 float pipeline_threshold_of(const struct pipeline *p, const char *label);
 

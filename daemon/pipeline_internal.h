@@ -40,6 +40,7 @@ struct label_set {
     struct label_set *older;
     size_t n;
     float *thresholds; /* the model's own */
+    double window_s;
     char *labels[];
 };
 

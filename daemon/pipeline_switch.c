@@ -44,6 +44,11 @@ void pipeline_free_labels(struct label_set *s)
     }
 }
 
+double pipeline_window_s(const struct pipeline *p)
+{
+    return atomic_load_explicit(&p->labels, memory_order_acquire)->window_s;
+}
+
 float pipeline_threshold_of(const struct pipeline *p, const char *label)
 {
     struct label_set *s = atomic_load_explicit(&p->labels, memory_order_acquire);
@@ -59,7 +64,8 @@ int pipeline_add_labels(struct pipeline *p, const struct model_info *m)
     struct label_set *newest = p->labels, *s;
     size_t bytes = m->n_labels * sizeof *s->thresholds;
 
-    if (newest && same_labels(newest, m) && memcmp(newest->thresholds, m->thresholds, bytes) == 0)
+    if (newest && same_labels(newest, m) && fabs(newest->window_s - m->window_s) < 1e-6 &&
+        memcmp(newest->thresholds, m->thresholds, bytes) == 0)
         return 0;
     s = calloc(1, sizeof *s + m->n_labels * sizeof *s->labels);
     if (!s)
@@ -72,6 +78,7 @@ int pipeline_add_labels(struct pipeline *p, const struct model_info *m)
         return -1;
     }
     memcpy(s->thresholds, m->thresholds, bytes);
+    s->window_s = m->window_s;
     s->older = newest;
     atomic_store_explicit(&p->labels, s, memory_order_release);
     return 0;

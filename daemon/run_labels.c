@@ -34,6 +34,21 @@ static struct vocabulary *load_vocabulary(void)
     return v;
 }
 
+void run_labels_describe(const struct vocabulary *v, const char *label, struct output_label *out)
+{
+    const struct sound *sound = v ? vocabulary_label(v, label) : NULL;
+
+    *out = (struct output_label){.enabled = false};
+    snprintf(out->label, sizeof out->label, "%s", label);
+    if (sound && strcmp(sound->slug, label) == 0)
+        snprintf(out->name, sizeof out->name, "%s", sound->name);
+    else /* several of a model's labels may mean one sound: each keeps its own name */
+        plain_name(out->name, label);
+    if (sound)
+        snprintf(out->group, sizeof out->group, "%s", sound_group_name(sound->group));
+    out->alarm = label_is_alarm(label) || (sound && sound->group == GROUP_ALARM);
+}
+
 void run_labels_tell(const struct run_outputs *outputs, const char *const *labels, size_t n,
                      const struct config *config)
 {
@@ -45,20 +60,11 @@ void run_labels_tell(const struct run_outputs *outputs, const char *const *label
     for (size_t i = 0; i < n; i++)
         allow_list |= mode_of(config, labels[i]) == CLASS_ALLOW;
     for (size_t i = 0; list && i < n; i++) {
-        const struct sound *sound = v ? vocabulary_label(v, labels[i]) : NULL;
-        struct output_label *l = &list[used];
         int mode = mode_of(config, labels[i]);
         if (label_is_silence(labels[i]))
             continue;
-        snprintf(l->label, sizeof l->label, "%s", labels[i]);
-        if (sound && strcmp(sound->slug, labels[i]) == 0)
-            snprintf(l->name, sizeof l->name, "%s", sound->name);
-        else /* several of a model's labels may mean one sound: each keeps its own name */
-            plain_name(l->name, labels[i]);
-        if (sound)
-            snprintf(l->group, sizeof l->group, "%s", sound_group_name(sound->group));
-        l->alarm = label_is_alarm(labels[i]) || (sound && sound->group == GROUP_ALARM);
-        l->enabled = mode != CLASS_IGNORE && (!allow_list || mode == CLASS_ALLOW);
+        run_labels_describe(v, labels[i], &list[used]);
+        list[used].enabled = mode != CLASS_IGNORE && (!allow_list || mode == CLASS_ALLOW);
         used++;
     }
     for (size_t i = 0; list && i < outputs->n; i++)

@@ -9,4 +9,8 @@
 void run_labels_tell(const struct run_outputs *outputs, const char *const *labels, size_t n,
                      const struct config *config);
 
+/* All of it but `enabled`; v: NULL where there is no labels.csv. Any thread. */
+struct vocabulary;
+void run_labels_describe(const struct vocabulary *v, const char *label, struct output_label *out);
+
 #endif

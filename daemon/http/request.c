@@ -66,7 +66,7 @@ static bool to_bool(const char *value, bool *out)
 }
 
 /* -1: err says what is allowed. */
-static int check(const struct param *p, const char *value, struct err *err)
+static int check(const struct query_param *p, const char *value, struct err *err)
 {
     const char *end;
     double number;
@@ -95,7 +95,7 @@ static int check(const struct param *p, const char *value, struct err *err)
     return -1;
 }
 
-static int find(const struct param *params, const char *name)
+static int find(const struct query_param *params, const char *name)
 {
     for (int i = 0; params && params[i].name; i++)
         if (strcmp(params[i].name, name) == 0)

@@ -72,6 +72,11 @@ bool web_is_tls(struct web *w)
     return w->config.web.tls_cert[0] != '\0';
 }
 
+bool web_needs_sign_in(struct web *w)
+{
+    return auth_needed(w->auth);
+}
+
 /* --- told by the daemon ------------------------------------------------------------------------------------------------- */
 
 static void count(_Atomic uint64_t *n)

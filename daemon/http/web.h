@@ -63,6 +63,7 @@ const struct config *web_config(struct web *w);
 void web_health(struct web *w, struct health *out);
 size_t web_labels(struct web *w, struct output_label *out, size_t most); /* returns how many there are */
 bool web_is_tls(struct web *w);
+bool web_needs_sign_in(struct web *w); /* there is a token */
 
 /* --- routes --------------------------------------------------------------------------------------------------------- */
 
@@ -76,7 +77,7 @@ enum param_type {
 };
 
 /* A query parameter. Unknown, repeated and wrong ones are refused (400) before the handler. */
-struct param {
+struct query_param {
     const char *name; /* NULL ends the list */
     enum param_type type;
     double min, max;
@@ -114,7 +115,7 @@ struct route {
         *path; /* "/api/v1/events/{id}/ack"; what stands for {id} is [A-Za-z0-9_.-]+ without a dot in front: no path */
     unsigned flags;
     void (*handle)(struct web *w, struct request *r);
-    const struct param *params; /* NULL: none */
+    const struct query_param *params; /* NULL: none */
     enum body_type body;
     size_t body_max; /* bytes; 0: 16 KiB. More is refused (413), by Content-Length before anything of it is read */
     const struct body_sink *sink;

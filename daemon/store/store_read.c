@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define LABELS_MOST 64
-#define FIRST_LABEL ((size_t)8) /* parameter of a query */
+#define FIRST_LABEL ((size_t)9) /* parameter of a query */
 
 struct store_reader {
     sqlite3 *db;
@@ -78,19 +78,21 @@ static void fill(sqlite3_stmt *s, struct store_row *row)
  * labels where the walk by time has them in order. */
 static void compose(const struct store_filter *f, char *sql, size_t size)
 {
-    size_t n = (size_t)snprintf(sql, size,
-                                "SELECT id, event_id, sound_id, label, score, start_ms, end_ms, ended, peak_dbfs,"
-                                " rms_dbfs, segments, lost_frames, source, model, notify, test, clip, top FROM events"
-                                " %s WHERE start_ms >= ?1 AND start_ms < ?2%s%s%s",
-                                f->after_id        ? "NOT INDEXED"
-                                : f->n_labels == 1 ? "INDEXED BY events_label"
-                                                   : "INDEXED BY events_time",
-                                f->after_id ? " AND id > ?3" : "", f->min_score > 0 ? " AND score >= ?4" : "",
-                                f->before_id ? " AND (start_ms, id) < (?6, ?7)" : "");
+    size_t n =
+        (size_t)snprintf(sql, size,
+                         "SELECT id, event_id, sound_id, label, score, start_ms, end_ms, ended, peak_dbfs,"
+                         " rms_dbfs, segments, lost_frames, source, model, notify, test, clip, top FROM events"
+                         " %s WHERE start_ms >= ?1 AND start_ms < ?2%s%s%s%s",
+                         f->event_id        ? "" /* its own */
+                         : f->after_id      ? "NOT INDEXED"
+                         : f->n_labels == 1 ? "INDEXED BY events_label"
+                                            : "INDEXED BY events_time",
+                         f->after_id ? " AND id > ?3" : "", f->min_score > 0 ? " AND score >= ?4" : "",
+                         f->before_id ? " AND (start_ms, id) < (?6, ?7)" : "", f->event_id ? " AND event_id = ?8" : "");
     for (size_t i = 0; i < f->n_labels; i++)
         n += (size_t)snprintf(sql + n, size - n, "%s?%zu", i ? ", " : " AND label IN (", FIRST_LABEL + i);
     snprintf(sql + n, size - n, "%s ORDER BY %s LIMIT ?5", f->n_labels ? ")" : "",
-             f->after_id       ? "id"
+             f->after_id       ? (f->newest_first ? "id DESC" : "id")
              : f->newest_first ? "start_ms DESC, id DESC"
                                : "start_ms, id");
 }
@@ -126,6 +128,8 @@ int64_t store_read_events(struct store_reader *r, const struct store_filter *f,
         sqlite3_bind_int64(s, 6, f->before_ms);
         sqlite3_bind_int64(s, 7, f->before_id);
     }
+    if (f->event_id)
+        sqlite3_bind_text(s, 8, f->event_id, -1, SQLITE_STATIC);
     for (size_t i = 0; i < f->n_labels; i++)
         sqlite3_bind_text(s, (int)(FIRST_LABEL + i), f->labels[i], -1, SQLITE_STATIC);
     while (more && (rc = sqlite3_step(s)) == SQLITE_ROW) {

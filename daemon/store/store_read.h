@@ -35,8 +35,9 @@ struct store_filter {
     double min_score;
     int64_t after_id;             /* rows behind that one (to follow); 0: all */
     int64_t before_ms, before_id; /* rows that come after this one with newest_first: the next page; id 0: all */
+    const char *event_id;         /* that one alone; NULL: all */
     int64_t limit;                /* rows at most; 0: all */
-    bool newest_first;            /* else oldest first, in order of time (with after_id: of arrival) */
+    bool newest_first;            /* else oldest first; in order of time (with after_id: of arrival) */
 };
 
 /* Calls fn for each row until it returns false. Returns how many, -1 with err. */
