@@ -113,7 +113,7 @@ static void stream(struct web *w, struct request *r)
 }
 
 static const struct body_sink sink = {upload_begin, upload_data};
-static const struct param limit[] = {{"limit", PARAM_INT, 1, 10, NULL, "5", "How many"}, {NULL}};
+static const struct query_param limit[] = {{"limit", PARAM_INT, 1, 10, NULL, "5", "How many"}, {NULL}};
 static const struct route routes[] = {
     {.method = "GET", .path = "/t/{id}", .handle = plain, .params = limit},
     {.method = "GET", .path = "/slow", .handle = slow, .flags = ROUTE_WORKER},
