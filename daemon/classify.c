@@ -100,6 +100,7 @@ static void hear_gated(void *ctx, const struct window *w)
 {
     struct ear *e = ctx;
     const float *scores = w->info.empty ? NULL : recall(e, &w->info);
+    bool shown = scores != NULL;
 
     if (e->tap && e->tap->gated)
         e->tap->gated(e->tap->ctx, &w->info);
@@ -108,10 +109,10 @@ static void hear_gated(void *ctx, const struct window *w)
     else
         scores = recogniser_do(e->recogniser, w, keep_event, e);
     analysis_set_busy(e->gated, decision_busy(recogniser_decision(e->recogniser)));
-    if (!e->whole && scores) {
+    if (!e->whole && scores)
         pool_add(e->pool, pool_level(w->samples, w->info.valid), scores);
+    if (scores && !shown)
         show_window(e, &w->info, scores);
-    }
 }
 
 static void ear_close(struct ear *e)

@@ -54,7 +54,7 @@ typedef void classify_progress(void *ctx, double seconds);
 struct classify_tap {
     void *ctx;
     void (*samples)(void *ctx, const float *x, size_t n); /* mono, at the sound's rate */
-    /* The first model's scores [n_labels] of each window of the whole sound that is not silent. */
+    /* The first model's scores [n_labels] of each window that was looked at: of the whole sound, where it is not silent, and of its gate. */
     void (*window)(void *ctx, double start_s, const float *scores);
     void (*gated)(void *ctx, const struct window_info *info); /* the windows of its gate, and the word that it closed */
 };
