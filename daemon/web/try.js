@@ -126,9 +126,10 @@ function timeline(file, answer, { info, name }) {
     context.clearRect(0, 0, width, height);
     context.fillStyle = colour('accent');
     const wide = (width * step) / length;
+    const full = Math.max(0.02, ...max, ...min.map(Math.abs)); /* the loudest fills the height */
     for (let i = 0; i < min.length; i++) {
-      const top = (height / 2) * (1 - max[i]);
-      const bottom = (height / 2) * (1 - min[i]);
+      const top = (height / 2) * (1 - max[i] / full);
+      const bottom = (height / 2) * (1 - min[i] / full);
       context.fillRect(i * wide, top, Math.max(0.7, wide), Math.max(1, bottom - top));
     }
   }
@@ -172,7 +173,11 @@ function timeline(file, answer, { info, name }) {
   };
 }
 
-const stepOf = ({ windows, duration_s: length }) => (windows.length > 1 ? windows[1].start_s - windows[0].start_s : length);
+/* From one window to the next, as a rule: there are none where nothing was looked at. */
+function stepOf({ windows, duration_s: length }) {
+  const steps = windows.slice(1).map((w, i) => w.start_s - windows[i].start_s).sort((a, b) => a - b);
+  return steps[Math.floor(steps.length / 2)] ?? length;
+}
 
 /* Labels over time: each window's score, and the events that came of them. Those with an event first, then by what their scores add
  * up to; a label that never reached 0.3 is left out. */
