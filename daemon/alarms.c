@@ -24,12 +24,12 @@ static bool calls(const struct alarms *a, const char *label)
     return false;
 }
 
-/* Makes room: the oldest that nobody has to see any more, or the oldest of all. */
+/* Makes room: the oldest that nobody has to see any more (tests are none that one has to), or the oldest of all. */
 static void forget_one(struct alarms *a)
 {
     size_t i = 0;
 
-    while (i < a->n && a->kept[i].alarm && !a->kept[i].acknowledged)
+    while (i < a->n && a->kept[i].alarm && !a->kept[i].acknowledged && !a->kept[i].test)
         i++;
     i = i < a->n ? i : 0;
     memmove(&a->kept[i], &a->kept[i + 1], (a->n - i - 1) * sizeof *a->kept);
@@ -41,7 +41,7 @@ static void begin(struct alarms *a, const struct event *event)
     if (a->n == ALARMS_KEPT)
         forget_one(a);
     struct alarm *place = &a->kept[a->n++];
-    *place = (struct alarm){.start_ns = event->start_ns, .score = event->score};
+    *place = (struct alarm){.start_ns = event->start_ns, .score = event->score, .test = event->test};
     memcpy(place->event_id, event->event_id, sizeof place->event_id);
     memcpy(place->label, event->label, sizeof place->label);
     place->alarm = calls(a, event->label);
@@ -51,8 +51,6 @@ static void on_event(struct output *o, const struct event *event)
 {
     struct alarms *a = (struct alarms *)o;
 
-    if (event->test)
-        return;
     pthread_mutex_lock(&a->lock);
     if (event->type == EVENT_START)
         begin(a, event);

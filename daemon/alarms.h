@@ -1,5 +1,5 @@
-/* The sounds that started lately, kept so that somebody can acknowledge them: "I have seen it". An output of its own, told of every
- * event like the others; it tells nobody. */
+/* The sounds that started lately, test events too, kept so that somebody can acknowledge them: "I have seen it". An output of its own,
+ * told of every event like the others; it tells nobody. */
 #ifndef EARSHOT_ALARMS_H
 #define EARSHOT_ALARMS_H
 
@@ -21,7 +21,7 @@ struct alarm {
     int64_t start_ns;
     float score; /* highest so far */
     bool alarm;  /* of those that call for action, as output->labels told */
-    bool ended, acknowledged;
+    bool ended, acknowledged, test;
 };
 
 /* All that is kept, newest first; out: ALARMS_KEPT of them. Returns how many. Any thread but the worker. */

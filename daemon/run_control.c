@@ -13,12 +13,13 @@
 
 #define TEST_TIMEOUT_S 3
 #define MAX_REPORTS    8
+#define MAX_INTERNAL   2
 
 struct run_control {
     struct pipeline *pipeline;
     struct commands *commands;
-    struct output *outputs[MAX_REPORTS]; /* those that tell somebody */
-    size_t n_outputs;
+    struct output *outputs[MAX_REPORTS + MAX_INTERNAL]; /* those that tell somebody, then internal ones */
+    size_t n_outputs, n_internal;
     struct control *control;
 
     pthread_mutex_t lock;
@@ -37,7 +38,7 @@ static void *tester_main(void *arg)
     struct run_control *r = arg;
     struct output_report reports[MAX_REPORTS];
 
-    output_test(r->outputs, r->n_outputs, r->label, r->model, TEST_TIMEOUT_S, &r->cancel, reports);
+    output_test(r->outputs, r->n_outputs, r->n_internal, r->label, r->model, TEST_TIMEOUT_S, &r->cancel, reports);
     for (size_t i = 0; i < r->n_outputs; i++)
         log_info("test of %s: %s: %s", r->label, reports[i].name, *reports[i].text ? reports[i].text : "no answer");
     pthread_mutex_lock(&r->lock);
@@ -260,6 +261,9 @@ struct run_control *run_control_new(struct pipeline *p, const struct run_outputs
     for (size_t i = 0; i < outputs->n && r->n_outputs < MAX_REPORTS; i++)
         if (!outputs->list[i]->internal)
             r->outputs[r->n_outputs++] = outputs->list[i];
+    for (size_t i = 0; i < outputs->n && r->n_internal < MAX_INTERNAL; i++)
+        if (outputs->list[i]->internal)
+            r->outputs[r->n_outputs + r->n_internal++] = outputs->list[i];
     pthread_mutex_init(&r->lock, NULL);
     commands_set_test(on, &(struct commands_tester){begin_test, last_report, r});
     if (control_path(state_dir, path, sizeof path, &err) == 0)

@@ -314,11 +314,14 @@ static void test_acknowledged(void **state)
     tell(o, EVENT_START, "siren", "3", false);
     tell(o, EVENT_START, "siren", "4", true);
     assert_string_equal(acknowledged(o, "2"), "2");
-    assert_string_equal(acknowledged(o, "siren"), "3 2 1");
+    assert_string_equal(acknowledged(o, "4"), "4 2"); /* a test is seen like any other */
+    struct alarm kept[ALARMS_KEPT];
+    assert_int_equal(alarms_list(o, kept), 4);
+    assert_true(kept[0].test && !kept[1].test);
+    assert_string_equal(acknowledged(o, "siren"), "4 3 2 1");
     assert_null(acknowledged(o, "dog_bark"));
-    assert_null(acknowledged(o, "4")); /* a test rings nowhere */
     tell(o, EVENT_START, "siren", "5", false);
-    assert_string_equal(acknowledged(o, "2"), "3 2 1"); /* what rings anew is not acknowledged */
+    assert_string_equal(acknowledged(o, "2"), "4 3 2 1"); /* what rings anew is not acknowledged */
     for (int i = 0; i < 2 * ALARMS_KEPT; i++) {
         char id[16];
         snprintf(id, sizeof id, "x%d", i);

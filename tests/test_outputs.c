@@ -422,7 +422,7 @@ static void test_mqtt_bad_settings(void **state)
     config_free(&c);
 }
 
-/* An output that answers late, one that refuses, one that never says anything. */
+/* An output that answers late, one that refuses, one that never says anything; and one that is not asked. */
 struct fake {
     struct output output;
     int looks, answer;
@@ -453,23 +453,24 @@ static int fake_acknowledged(struct output *o, const char *id, char *text, size_
 static void test_test_event(void **state)
 {
     (void)state;
-    struct fake f[3];
-    struct output *o[3];
+    struct fake f[4];
+    struct output *o[4];
     struct output_report r[3];
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         f[i] = (struct fake){.output = {.name = "fake", .event = fake_event, .acknowledged = fake_acknowledged},
                              .answer = 1 - i};
         o[i] = &f[i].output;
     }
     double before = now();
-    assert_int_equal(output_test(o, 3, "siren", "m", 1.2, NULL, r), 2);
+    assert_int_equal(output_test(o, 3, 1, "siren", "m", 1.2, NULL, r), 2);
     assert_true(now() - before > 1.1);
     assert_true(r[0].ok && r[0].ms >= 0 && r[0].ms < 500);
     assert_false(r[1].ok); /* never answers: its word of why not is kept */
     assert_string_equal(r[1].text, "not connected");
     assert_false(r[2].ok); /* refuses */
-    for (int i = 0; i < 3; i++)
+    assert_int_equal(f[3].looks, 0);
+    for (int i = 0; i < 4; i++)
         assert_true(f[i].starts == 1 && f[i].ends == 1);
 }
 

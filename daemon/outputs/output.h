@@ -65,7 +65,7 @@ struct output_label {
 
 struct output {
     const char *name;
-    bool internal; /* keeps something for the daemon's own use and tells nobody: no part of `earshot test` */
+    bool internal; /* keeps something for the daemon's own use and tells nobody: `earshot test` asks it for no word */
     /* Queue one event. The worker's thread, or (test events) any other; neither blocks nor allocates. */
     void (*event)(struct output *o, const struct event *event);
     /* Health and levels, about once a second from a thread that may wait a little (never the worker's). May be NULL. */
@@ -136,9 +136,9 @@ struct output_report {
 };
 
 /* Sends a start and an end marked test, of a sound of one second, through the outputs and waits up to timeout_s for each one's
- * word. reports: n of them. Returns how many failed. Takes about a second: never on an output's or the worker's thread. Where
+ * word. Behind the n outputs stand `internal` more that are told as well, and not asked. reports: n of them. Returns how many failed. Takes about a second: never on an output's or the worker's thread. Where
  * `cancel` (may be NULL) turns true it sends the end at once and returns. */
-size_t output_test(struct output *const *outputs, size_t n, const char *label, const char *model, double timeout_s,
-                   const atomic_bool *cancel, struct output_report *reports);
+size_t output_test(struct output *const *outputs, size_t n, size_t internal, const char *label, const char *model,
+                   double timeout_s, const atomic_bool *cancel, struct output_report *reports);
 
 #endif

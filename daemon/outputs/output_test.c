@@ -56,8 +56,8 @@ static bool look(struct output *o, const char *id, struct output_report *r, int6
     return true;
 }
 
-size_t output_test(struct output *const *outputs, size_t n, const char *label, const char *model, double timeout_s,
-                   const atomic_bool *cancel, struct output_report *reports)
+size_t output_test(struct output *const *outputs, size_t n, size_t internal, const char *label, const char *model,
+                   double timeout_s, const atomic_bool *cancel, struct output_report *reports)
 {
     const struct timespec nap = {.tv_nsec = POLL_NS};
     size_t failed = 0, open = n;
@@ -67,10 +67,10 @@ size_t output_test(struct output *const *outputs, size_t n, const char *label, c
     char id[UUID_SIZE];
     memcpy(id, e.id, sizeof id);
     int64_t since = clock_ns(CLOCK_MONOTONIC);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         reports[i] = (struct output_report){.name = outputs[i]->name, .ms = -1};
+    for (size_t i = 0; i < n + internal; i++)
         outputs[i]->event(outputs[i], &e);
-    }
     bool ended = false;
     for (double t = 0; (open && t < timeout_s) || !ended; nanosleep(&nap, NULL)) {
         t = (double)(clock_ns(CLOCK_MONOTONIC) - since) * 1e-9;
@@ -83,7 +83,7 @@ size_t output_test(struct output *const *outputs, size_t n, const char *label, c
         if (ended || (t < SOUND_S && !cancelled))
             continue;
         compose_end(&e);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n + internal; i++)
             outputs[i]->event(outputs[i], &e);
         ended = true;
     }

@@ -85,7 +85,7 @@ static void test(struct output *o, const char *label)
 {
     struct output_report r;
 
-    output_test(&o, 1, label, "m", 3, NULL, &r);
+    output_test(&o, 1, 0, label, "m", 3, NULL, &r);
     printf("test: %s %s in %.1f ms\n", r.ok ? "ok" : "failed", r.text, r.ms);
 }
 
