@@ -16,9 +16,9 @@ static void readyz(struct web *w, struct request *r)
 
     web_health(w, &h);
     if (!h.version)
-        reply_text(r, 503, "text/plain; charset=utf-8", "starting\n");
+        reply_problem(r, 503, "starting");
     else if (h.listening && strcmp(h.input_state, "ok") != 0)
-        reply_text(r, 503, "text/plain; charset=utf-8", "the input is not there\n");
+        reply_problem(r, 503, "the input is not there: %s", h.input_state);
     else
         reply_text(r, 200, "text/plain; charset=utf-8", "ready\n");
 }
