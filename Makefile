@@ -15,7 +15,8 @@ TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
 	espeak-ng parallel python3-voluptuous python3-jinja2 python3-yaml \
-	postgresql python3-psycopg2 python3-paho-mqtt
+	postgresql python3-psycopg2 python3-paho-mqtt \
+	chromium fonts-dejavu-core nodejs $(if $(wildcard /usr/bin/npm),,npm)
 BENCH_PACKAGES := mosquitto python3
 COMPARE_PACKAGES := python3-torch python3-onnx python3-scipy libopenblas0-pthread
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -26,7 +27,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level
 WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears
 COMPUTING_NAMES := train calibrate import soundscape compare
-LONG_NAMES  := tree arm64 units
+LONG_NAMES  := tree arm64 units browser
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload web_server live_ring
 SANITIZED_SYSTEM := tests/system/daemon.sh
 

@@ -127,8 +127,9 @@ static json_t *alarms_json(struct seen *s)
         if (!a->alarm || (a->ended && a->acknowledged))
             continue;
         rfc3339_utc(start, a->start_ns);
-        json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:b, s:b}", "label", a->label, "event_id", a->event_id, "start",
-                              start, "score", decimal(a->score, 4), "ended", a->ended, "acknowledged", a->acknowledged);
+        json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:b}", "label", a->label, "event_id", a->event_id,
+                              "start", start, "score", decimal(a->score, 4), "ended", a->ended, "acknowledged",
+                              a->acknowledged, "test", a->test);
         live_add_names(s->live, o, a->label);
         json_array_append_new(alarms, o);
     }
@@ -218,11 +219,11 @@ const struct web_schema schemas_status[] = {
      "'label':{'type':'string'},'name':{'type':'string'},'group':" TEXT_OR_NULL
      ",'alarm':{'type':'boolean'},'enabled':{'type':'boolean'},'threshold':" NUMBER_OR_NULL
      ",'taught':{'type':'boolean'}}}"},
-    {"Alarm",
-     "{'type':'object','required':['label','name','event_id','start','score','ended','acknowledged'],'properties':{"
-     "'label':{'type':'string'},'name':{'type':'string'},'event_id':{'type':'string'},"
-     "'start':{'type':'string','format':'date-time'},'score':{'type':'number'},'ended':{'type':'boolean'},"
-     "'acknowledged':{'type':'boolean'}}}"},
+    {"Alarm", "{'type':'object','required':['label','name','event_id','start','score','ended','acknowledged','test'],'"
+              "properties':{"
+              "'label':{'type':'string'},'name':{'type':'string'},'event_id':{'type':'string'},"
+              "'start':{'type':'string','format':'date-time'},'score':{'type':'number'},'ended':{'type':'boolean'},"
+              "'acknowledged':{'type':'boolean'},'test':{'type':'boolean'}}}"},
     {NULL, NULL},
 };
 

@@ -53,13 +53,13 @@ export class Alarms {
       });
     this.up = this.up.filter((a) => a.sounds.length);
     this.boot = boot;
-    this.ringing = new Map(alarms.filter((a) => a.acknowledged && this.chosen(a.label)).map((a) => [a.event_id, a]));
+    this.ringing = new Map(alarms.filter((a) => a.acknowledged && !a.ended && this.chosen(a.label)).map((a) => [a.event_id, a]));
     const added = [];
     for (const a of alarms) {
       if (a.acknowledged || !this.chosen(a.label)) continue;
       const sound = this.#sound(a.event_id);
-      if (sound) sound.listed = true;
-      else added.push(this.#add({ ...a, id: a.event_id, listed: true }));
+      if (!sound) added.push(this.#add({ ...a, id: a.event_id, end: a.ended ? a.start : null, listed: true }));
+      else Object.assign(sound, { listed: true, end: sound.end ?? (a.ended ? a.start : null) });
     }
     this.#tell();
     return added;

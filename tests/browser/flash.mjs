@@ -133,16 +133,20 @@ async function settings(run, box, page) {
   });
   await run.shot(page, 'flash-settings');
   await run.axe('flash, settings', page);
+  await page.evaluate(() => new MutationObserver((_, observer) => {
+    const button = document.querySelector('.seen');
+    if (!button) return;
+    observer.disconnect();
+    button.click();
+    window.pressed = true;
+  }).observe(document.querySelector('#panes'), { childList: true }));
   await run.check('  it is shown from now on, settings closed', async () => {
     await box.test('dog_bark');
     await page.waitForSelector(pane('dog_bark'), { timeout: 5000 });
     return !(await page.isVisible('#settings-box'));
   });
-  await run.check('  a press in the moment that it comes up acknowledges nothing', async () => {
-    await page.keyboard.press('Enter');
-    await sleep(200);
-    return page.isVisible(pane('dog_bark'));
-  });
+  await run.check('  a press in the moment that it comes up acknowledges nothing', async () =>
+    (await page.evaluate(() => window.pressed)) && (await page.isVisible(pane('dog_bark'))));
   await page.emulateMedia({ reducedMotion: 'reduce', colorScheme: 'light' });
   const { rate } = await flashes(page, 1.5);
   await run.check('where less motion is asked for nothing flashes, and a frame stands in for it', async () =>
