@@ -1,5 +1,6 @@
 /* earshot classify-upload: not for people. The daemon starts it for each sound that was sent (daemon/upload/upload.h). What the file
  * does not decide comes first: configuration, model, all that lies on the disk. Then the doors are closed, and the file is looked at. */
+#include "audio/wavcut.h"
 #include "base/json.h"
 #include "daemon/args.h"
 #include "daemon/classify.h"
@@ -11,6 +12,7 @@
 #include "daemon/upload/upload.h"
 #include "daemon/upload/upload_summary.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -89,11 +91,17 @@ static enum upload_result answer(struct job *j, struct sound *s, struct summary 
 static enum upload_result look(struct job *j)
 {
     bool broken;
+    uint64_t have, claimed;
     const struct sandbox_limits limits = {
         .cpu_s = UPLOAD_CPU_S, .memory = (size_t)UPLOAD_MEMORY_MIB << 20, .output = (size_t)UPLOAD_ANSWER_MIB << 20};
 
     if (sandbox_enter(&limits, &j->err) < 0)
         return fail(j, UPLOAD_FAILED);
+    if (wavcut(STDIN_FILENO, &have, &claimed)) {
+        err_set(&j->err, "%s: breaks off: of %" PRIu64 " bytes of sound %" PRIu64 " are there",
+                j->name ? j->name : "the file", claimed, have);
+        return fail(j, UPLOAD_BROKEN);
+    }
     struct sound *s = sound_open_fd(STDIN_FILENO, j->name ? j->name : "the file", &broken, &j->err);
     if (!s)
         return fail(j, broken ? UPLOAD_BROKEN : UPLOAD_NOT_AUDIO);
