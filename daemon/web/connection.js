@@ -5,7 +5,7 @@
 
 const SILENCE_MS = 25000; /* the box says something every 10 s */
 const GRACE_MS = 2000; /* a connection that is back within this was not lost */
-const WAIT_MS = [250, 500, 1000, 2000, 4000, 8000, 15000];
+const WAIT_MS = [250, 500, 1000, 2000, 4000]; /* no longer: each second without it is one without a warning */
 const OPENING_MS = 10000;
 
 /* Feeds text as it comes; calls onMessage({type, data, id}) for each complete message. Line ends may be \n, \r\n or \r. */

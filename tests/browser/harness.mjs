@@ -192,12 +192,14 @@ export class Run {
   /* ok: true or false, or a function whose throwing is a failure. */
   async check(name, ok) {
     let why = '';
+    const began = Date.now();
     try {
       if (typeof ok === 'function') ok = (await ok()) !== false;
     } catch (e) {
       why = `: ${e.message}`;
       ok = false;
     }
+    if (process.env.BROWSER_TIMES) why += ` [${Date.now() - began} ms, at ${Math.round(performance.now())}]`;
     console.log(`${ok ? 'ok     ' : 'NOT OK '} ${name}${why}`);
     if (ok) this.passed++;
     else this.failed++;
