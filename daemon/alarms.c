@@ -44,7 +44,7 @@ static void begin(struct alarms *a, const struct event *event)
     *place = (struct alarm){.start_ns = event->start_ns, .score = event->score, .test = event->test};
     memcpy(place->event_id, event->event_id, sizeof place->event_id);
     memcpy(place->label, event->label, sizeof place->label);
-    place->alarm = calls(a, event->label);
+    place->alarm = event->notify && calls(a, event->label); /* what is held back calls nobody */
 }
 
 static void on_event(struct output *o, const struct event *event)

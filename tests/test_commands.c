@@ -270,7 +270,7 @@ static void test_nowhere(void **state)
 
 static void tell(struct output *o, enum event_type type, const char *label, const char *id, bool test)
 {
-    struct event e = {.type = type, .test = test, .start_ns = 1795255270000000000};
+    struct event e = {.type = type, .test = test, .notify = strcmp(id, "held") != 0, .start_ns = 1795255270000000000};
 
     snprintf(e.label, sizeof e.label, "%s", label);
     snprintf(e.event_id, sizeof e.event_id, "%s", id);
@@ -356,6 +356,9 @@ static void test_alarms_stay(void **state)
     assert_string_equal(list[0].event_id, "2"); /* newest first */
     assert_true(!list[0].alarm && list[1].alarm && !list[1].ended && !list[1].acknowledged);
     tell(o, EVENT_END, "siren", "1", false);
+    tell(o, EVENT_START, "siren", "held", false); /* by its cooldown: nobody has to see it */
+    assert_int_equal(alarms_list(o, list), 3);
+    assert_false(list[0].alarm);
     for (int i = 0; i < 2 * ALARMS_KEPT; i++) {
         char id[16];
         snprintf(id, sizeof id, "x%d", i);

@@ -67,6 +67,7 @@ function onEvent(e) {
   if (e.event_type === 'start') {
     const name = soundName(e.label, e.name);
     $('last').textContent = text('flash.last', { name, time: clockTime(e.start) });
+    if (e.notified === false) return null; /* held back by its cooldown */
     if (age > OLD_MS && e.alarm) return refresh();
     if (age > MISSED_MS) return null;
     if (e.alarm) setTimeout(refresh, 3000); /* the box lists it: from then on its word on it counts */
