@@ -290,10 +290,11 @@ const struct route routes_classify[] = {
      .path = "/api/v1/classify",
      .handle = classify,
      .params =
-         (const struct query_param[]){{.name = "model",
-                                 .type = PARAM_TEXT,
-                                 .help = "Name of a model, as GET /models lists them; else the one that listens."},
-                                {.name = NULL}},
+         (const struct query_param[]){
+             {.name = "model",
+              .type = PARAM_TEXT,
+              .help = "Name of a model, as GET /models lists them; else the one that listens."},
+             {.name = NULL}},
      .body = BODY_STREAM,
      .body_max = UPLOAD_BYTES + PART_HEADERS,
      .sink = &(const struct body_sink){begin, data},

@@ -13,12 +13,11 @@
 
 static void get_listening(struct web *w, struct request *r)
 {
-    struct health h;
+    json_t *settings = commands_settings(web_commands(w));
+    const char *on = json_string_value(json_object_get(settings, "listening"));
 
-    web_health(w, &h);
-    if (web_pipeline(w))
-        pipeline_health(web_pipeline(w), &h);
-    reply_json(r, 200, json_pack("{s:b}", "listening", h.listening));
+    reply_json(r, 200, json_pack("{s:b}", "listening", on && strcmp(on, "ON") == 0));
+    json_decref(settings);
 }
 
 static bool reply_listening(struct live *l, struct live_batch *b)

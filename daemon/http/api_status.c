@@ -153,7 +153,7 @@ static json_t *status_json(struct seen *s, struct request *r)
     json_object_set_new(o, "tls", json_boolean(web_is_tls(s->web)));
     json_object_set_new(o, "signed_in", json_boolean(request_signed_in(r)));
     json_object_set_new(o, "auth", json_string(web_needs_sign_in(s->web) ? "token" : "none"));
-    json_object_set_new(o, "listening", json_boolean(h->listening));
+    json_object_set_new(o, "listening", json_boolean(s->config.input.listening));
     json_object_set_new(o, "input", input_json(h));
     json_object_set_new(o, "gate", gate_json(h));
     json_object_set_new(o, "broker", broker_json(s));

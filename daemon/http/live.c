@@ -111,7 +111,11 @@ static void tell_state(struct live *l, const struct live_state *now)
 static void on_health(struct web *w, const struct health *h)
 {
     struct live *l = live_of(w);
-    struct live_state now = {.told = true, .listening = h->listening};
+    struct live_state now = {.told = true};
+
+    pthread_mutex_lock(&l->lock);
+    now.listening = l->state.listening; /* as set: the input follows a moment later */
+    pthread_mutex_unlock(&l->lock);
 
     snprintf(now.input_state, sizeof now.input_state, "%s", h->input_state);
     snprintf(now.model, sizeof now.model, "%s", h->model);
@@ -143,14 +147,14 @@ static void on_setting(struct web *w, const char *name, const char *value)
         return;
     }
     live_tell(l, "setting", json_pack("{s:s, s:o}", "name", name, "value", json_text(value)));
+    if (strcmp(name, "listening") != 0)
+        return;
     pthread_mutex_lock(&l->lock);
+    l->state.listening = strcmp(value, "ON") == 0;
     struct live_state now = l->state;
     pthread_mutex_unlock(&l->lock);
-    if (!now.told)
-        return;
-    if (strcmp(name, "listening") == 0)
-        now.listening = strcmp(value, "ON") == 0;
-    tell_state(l, &now);
+    if (now.told)
+        live_tell(l, "status", state_json(&now));
 }
 
 static void on_result(struct web *w, const struct command_result *result)

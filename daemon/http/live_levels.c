@@ -1,7 +1,7 @@
 /* Ten messages a second to those who watch the level: a thread that sleeps, and is not even there, while nobody does. */
 #include "daemon/http/live.h"
 
-#include "base/json.h"
+#include "base/base64.h"
 #include "base/log.h"
 #include "daemon/pipeline.h"
 #include <math.h>
@@ -24,22 +24,6 @@ struct live_levels {
 
 /* --- a message ------------------------------------------------------------------------------------------------------- */
 
-#define BASE64_SIZE ((MELCOLUMN_BANDS + 2) / 3 * 4 + 1)
-
-static void base64(const uint8_t *in, size_t n, char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)in[i] << 16 | (i + 1 < n ? (unsigned)in[i + 1] << 8 : 0) | (i + 2 < n ? in[i + 2] : 0);
-        *out++ = digits[v >> 18];
-        *out++ = digits[v >> 12 & 63];
-        *out++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-        *out++ = i + 2 < n ? digits[v & 63] : '=';
-    }
-    *out = '\0';
-}
-
 static void decibels(char out[16], float db)
 {
     if (isfinite(db))
@@ -50,14 +34,15 @@ static void decibels(char out[16], float db)
 
 static void tell(struct sse_hub *hub, const struct live_level *l)
 {
-    char time[RFC3339_SIZE], rms[16], peak[16], floor[16], threshold[16], spectrum[BASE64_SIZE], text[400];
+    char time[RFC3339_SIZE], rms[16], peak[16], floor[16], threshold[16], spectrum[BASE64_SIZE(MELCOLUMN_BANDS)],
+        text[400];
 
     rfc3339_utc(time, l->utc_ns);
     decibels(rms, l->rms_dbfs);
     decibels(peak, l->peak_dbfs);
     decibels(floor, l->floor_dbfs);
     decibels(threshold, l->threshold_dbfs);
-    base64(l->bands, MELCOLUMN_BANDS, spectrum);
+    base64_encode(l->bands, MELCOLUMN_BANDS, spectrum);
     snprintf(text, sizeof text,
              "{\"time\":\"%s\",\"rms_dbfs\":%s,\"peak_dbfs\":%s,\"floor_dbfs\":%s,\"threshold_dbfs\":%s,"
              "\"gate\":\"%s\",\"spectrum\":\"%s\"}",
