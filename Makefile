@@ -24,7 +24,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
-QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level
+QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level plot
 WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears web_live
 COMPUTING_NAMES := train calibrate import soundscape compare web_upload
 LONG_NAMES  := tree arm64 units browser
