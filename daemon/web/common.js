@@ -7,7 +7,8 @@ const OWN_ICON = new Set([
   'smoke_alarm', 'co_alarm', 'siren', 'glass_breaking', 'gun_shot', 'door_bell', 'door_wood_knock', 'crying_baby',
   'clock_alarm',
 ]);
-const GROUPS = new Set(['alarm', 'animal', 'human', 'household', 'vehicle', 'nature', 'tool', 'music', 'background']);
+const GROUPS = new Set(['alarm', 'animal', 'human', 'household', 'vehicle', 'nature', 'tool', 'music', 'background',
+  'taught', 'unknown']);
 
 let texts = {};
 let plural = new Intl.PluralRules('en');
@@ -118,7 +119,8 @@ export function setPictogram(icon, label, group) {
 
 function pictogramId(label, group) {
   if (OWN_ICON.has(label)) return label;
-  return GROUPS.has(group) ? group : 'background';
+  if (GROUPS.has(group)) return group;
+  return label === 'unknown' ? 'unknown' : 'taught'; /* what comes from no list was taught */
 }
 
 /* A picture of the page itself: play, sun, phone, ... */

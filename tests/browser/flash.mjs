@@ -1,4 +1,7 @@
 /* The flash view: it shows an alarm, in time, until somebody has seen it, and says when it cannot. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Box, sleep, until, when } from './harness.mjs';
 
 const GUARD_MS = 800; /* a press within 0.7 s of the alarm is none */
@@ -273,6 +276,33 @@ async function insecure(run, box) {
   await page.context().close();
 }
 
+/* A screen that is not signed in sees no alarm: as bad as no connection, and looks like it. */
+async function signedOut(run) {
+  const dir = mkdtempSync(path.join(tmpdir(), 'earshot-token-'));
+  const token = 'a-token-of-the-test-alone';
+  writeFileSync(path.join(dir, 'token'), token, { mode: 0o600 });
+  const box = await Box.start({ config: `token_file = ${path.join(dir, 'token')}\n` });
+  try {
+    const page = await run.page();
+    await page.goto(`${box.url}/flash`);
+    await run.check('not signed in: said as plainly as a lost connection, and asked for', async () => {
+      await page.waitForSelector('#lost:not([hidden])');
+      await page.waitForSelector('dialog.signin[open]');
+      return (await page.innerText('#lost')).includes('Not signed in');
+    });
+    await run.shot(page, 'flash-signin');
+    await run.axe('flash, not signed in', page);
+    await run.check('  with the token it goes on', async () => {
+      await page.fill('dialog.signin input', token);
+      await page.keyboard.press('Enter');
+      await until(() => page.evaluate(() => document.documentElement.dataset.ear === 'ok').catch(() => false), 'ear', 10);
+    });
+  } finally {
+    await box.stop();
+    rmSync(dir, { recursive: true });
+  }
+}
+
 export default async function flash(run) {
   const box = await Box.start();
   try {
@@ -294,4 +324,5 @@ export default async function flash(run) {
   } finally {
     await box.stop();
   }
+  await signedOut(run);
 }

@@ -87,7 +87,9 @@ export class Box {
     this.daemon.stderr.on('data', (data) => (this.log += data));
     this.daemon.stdin.on('error', () => {});
     this.feed();
-    await until(() => fetch(`${this.url}/readyz`).then((r) => r.ok, () => false), `daemon:\n${this.log}`, 15);
+    await until(() => fetch(`${this.url}/readyz`).then((r) => r.ok, () => false), 'the daemon', 15).catch((e) => {
+      throw new Error(`${e.message}:\n${this.log}`);
+    });
   }
 
   feed() {
