@@ -4,6 +4,7 @@
 
 #include "daemon/http/conns.h"
 #include "daemon/http/listen.h"
+#include "daemon/http/metrics.h"
 #include "daemon/http/route.h"
 #include "daemon/http/tls.h"
 #include "daemon/http/web.h"
@@ -62,6 +63,7 @@ struct web {
     char cookie[32]; /* its name: another for each port, since browsers do not tell ports apart */
 
     struct conns conns;
+    struct metrics metrics;
     struct workers *workers;
     struct server *server; /* the teller's, and that of start and stop */
     char tls_problem[ERR_TEXT];
@@ -82,9 +84,10 @@ struct request {
     char params[WEB_PARAMS][WEB_PARAM];
     const char *query[REQUEST_QUERY]; /* of route->params, in their order */
     bool signed_in;
+    int64_t begun_ns; /* CLOCK_MONOTONIC */
 
-    bool begun, over; /* its headers were looked at; its answer is queued */
-    bool running;     /* its handler was called */
+    bool over;    /* its answer is queued */
+    bool running; /* its handler was called */
     char *body;
     size_t body_size, body_read, refused_at; /* bytes kept; read so far; read when it was refused */
     json_t *json;
@@ -136,7 +139,8 @@ void workers_free(struct workers *p);                   /* what waits is answere
 bool workers_put(struct workers *p, struct request *r); /* false: too many wait */
 
 /* sse.c */
-void sse_beat(struct web *w);    /* the teller, once a second */
+void sse_beat(struct web *w); /* the teller, once a second */
+unsigned sse_watching_all(struct web *w);
 void sse_end_all(struct web *w); /* every stream ends as soon as it can */
 
 /* files.c: replies with the file of that path. false: there is none. */

@@ -1,4 +1,5 @@
 /* What a handler answers. */
+#include "base/clock.h"
 #include "base/json.h"
 #include "daemon/http/internal.h"
 
@@ -213,6 +214,8 @@ enum MHD_Result reply_queue(struct request *r)
         MHD_add_response_header(r->response, r->headers[i].name, r->headers[i].value);
     if (!has_header(r, "Cache-Control"))
         MHD_add_response_header(r->response, "Cache-Control", "no-store");
+    metrics_answer(&r->web->metrics, r->status,
+                   r->stream ? -1 : (double)(clock_ns(CLOCK_MONOTONIC) - r->begun_ns) * 1e-9);
     enum MHD_Result rc = MHD_queue_response(r->connection, r->status, r->response);
     MHD_destroy_response(r->response); /* libmicrohttpd holds it as long as it needs it */
     r->response = NULL;

@@ -6,6 +6,7 @@ extern const struct route routes_clips[];
 extern const struct route routes_control[];
 extern const struct route routes_core[];
 extern const struct route routes_events[];
+extern const struct route routes_metrics[];
 extern const struct route routes_openapi[];
 extern const struct route routes_session[];
 extern const struct route routes_settings[];
@@ -13,8 +14,8 @@ extern const struct route routes_status[];
 extern const struct route routes_verdict[];
 
 const struct route *const route_tables[] = {
-    routes_core,     routes_openapi, routes_session, routes_status,   routes_events, routes_clips,
-    routes_settings, routes_control, routes_verdict, routes_classify, NULL,
+    routes_core,  routes_metrics,  routes_openapi, routes_session, routes_status,   routes_events,
+    routes_clips, routes_settings, routes_control, routes_verdict, routes_classify, NULL,
 };
 
 extern const struct web_schema schemas_classify[], schemas_events[], schemas_settings[], schemas_status[];

@@ -1,5 +1,5 @@
 /* The way of a request through libmicrohttpd, whose thread serves all connections. */
-#include "base/log.h"
+#include "base/clock.h"
 #include "daemon/http/internal.h"
 
 #include <errno.h>
@@ -181,7 +181,7 @@ static enum MHD_Result begin(struct request *r)
 {
     uint64_t n;
 
-    r->begun = true;
+    r->begun_ns = clock_ns(CLOCK_MONOTONIC);
     bool get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
     if (admit_origin(r) == 0 && (!get || !files_reply(r)))
         find_route(r);

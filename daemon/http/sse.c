@@ -322,6 +322,17 @@ unsigned sse_watching(const struct sse_hub *h)
     return atomic_load_explicit(&h->watching, memory_order_relaxed);
 }
 
+unsigned sse_watching_all(struct web *w)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&w->lock);
+    for (const struct sse_hub *h = w->hubs; h; h = h->next)
+        n += sse_watching(h);
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
 static void publish(struct sse_hub *h, struct message *m)
 {
     if (!m)

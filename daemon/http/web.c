@@ -1,6 +1,7 @@
 /* The web as an output: what the daemon tells goes to the modules by a thread of its own, the teller. */
 #include "daemon/http/internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/http/auth.h"
 #include "daemon/http/token.h"
@@ -192,6 +193,7 @@ static void tell_event(struct web *w, const struct event *event)
         if ((*m)->event)
             (*m)->event(w, event);
     count(&w->sent);
+    metrics_event(&w->metrics, event, clock_ns(CLOCK_REALTIME));
     if (!event->test)
         return;
     pthread_mutex_lock(&w->lock);
@@ -298,6 +300,7 @@ static void web_free(struct web *w)
     event_inbox_free(w->inbox);
     auth_free(w->auth);
     conns_clear(&w->conns);
+    metrics_clear(&w->metrics);
     pthread_mutex_destroy(&w->lock);
     free(w->labels.list);
     free(w);
@@ -403,6 +406,7 @@ struct output *output_web_new(const struct config *config, const struct daemon_c
     w->notes_end = &w->notes;
     pthread_mutex_init(&w->lock, NULL);
     conns_init(&w->conns);
+    metrics_init(&w->metrics);
     if (open_all(w, err) == 0)
         return &w->output;
     workers_free(w->workers);
