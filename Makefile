@@ -277,6 +277,7 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/earshot/earshot.conf || \
 		install -m 644 conf/earshot.conf $(DESTDIR)$(SYSCONFDIR)/earshot/earshot.conf
 	sed 's|@PREFIX@|$(PREFIX)|g' systemd/earshot.service >$(DESTDIR)$(UNITDIR)/system/earshot.service
+	install -m 644 systemd/earshot.socket $(DESTDIR)$(UNITDIR)/system/earshot.socket
 	sed -f systemd/instance.sed -e 's|@PREFIX@|$(PREFIX)|g' systemd/earshot.service \
 		>$(DESTDIR)$(UNITDIR)/system/earshot@.service
 	sed 's|@PREFIX@|$(PREFIX)|g' systemd/earshot-user.service >$(DESTDIR)$(UNITDIR)/user/earshot.service
@@ -288,6 +289,7 @@ install: all
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/earshot $(DESTDIR)$(PREFIX)/libexec/earshot $(DESTDIR)$(SHARE) $(DESTDIR)$(PREFIX)/share/man/man1/earshot.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5/earshot.conf.5 $(DESTDIR)$(UNITDIR)/system/earshot.service \
+		$(DESTDIR)$(UNITDIR)/system/earshot.socket \
 		$(DESTDIR)$(UNITDIR)/system/earshot@.service $(DESTDIR)$(UNITDIR)/user/earshot.service \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/earshot.conf
 

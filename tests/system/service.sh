@@ -182,6 +182,29 @@ hidden() { ! as friend cat /run/credentials/earshot.service/mqtt-password >/dev/
 check "  and nobody else can read it" hidden
 x systemctl stop earshot; rm -rf "$R/etc/credstore"
 
+echo "--- the page"
+page() { # PATH [HEADER]: the status that it answers with, on port 80
+    x bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 || exit 1
+        printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n" "$1" "${2:+$2
+}" >&3; head -1 <&3 | cut -d" " -f2' page "$@" 2>/dev/null
+}
+answers() { [ "$(page "${@:2}")" = "$1" ]; } # STATUS PATH [HEADER]
+conf '[mqtt]\nenabled = off\n'
+mkdir -p "$R/etc/systemd/system/earshot.socket.d"
+printf '[Socket]\nListenStream=\nListenStream=80\n' >"$R/etc/systemd/system/earshot.socket.d/port.conf"
+x systemctl daemon-reload
+check "earshot.socket: port 80 of all networks" x systemctl start earshot.socket
+x systemctl start earshot 2>/dev/null
+check "  without a token: refused at the start, exit code 2" wait_for 5 test "$(prop ExecMainStatus)" = 2
+check "  by a line that says how" says 'token_file'
+mkdir -p "$R/etc/credstore"; chmod 700 "$R/etc/credstore"
+(umask 077; printf 'from-the-credstore\n' >"$R/etc/credstore/earshot.web-token")
+x systemctl reset-failed earshot; x systemctl start earshot.socket earshot
+check "with /etc/credstore/earshot.web-token: the page is served through systemd's socket" wait_for 5 answers 200 /healthz
+check "  figures for nobody without the token" answers 401 /metrics
+check "  and for who has it" answers 200 /metrics $'Authorization: Bearer from-the-credstore\r'
+x systemctl stop earshot.socket earshot; rm -rf "$R/etc/credstore" "$R/etc/systemd/system/earshot.socket.d"; x systemctl daemon-reload
+
 echo "--- a wrong configuration"
 conf '[gate]\nhysteresys = 3\n'
 x systemctl start earshot 2>/dev/null; sleep 2.5
