@@ -9,7 +9,7 @@ const OLD_MS = 24 * 3600 * 1000;
 /* changed() is called after every change of the list. */
 export class Alarms {
   constructor({ chosen, changed }) {
-    this.chosen = chosen; /* (label) => whether it is to be shown here */
+    this.chosen = chosen; /* (label, alarm) => whether it is to be shown here */
     this.changed = changed;
     this.up = []; /* {label, name, group, test, sounds: [{id, start, end, score, boot}]}, the newest last */
     this.ringing = new Map(); /* event_id => {label, name, group, start}: acknowledged, and sounds on */
@@ -36,7 +36,7 @@ export class Alarms {
       sound.score = Math.max(sound.score, e.score);
       return null;
     }
-    if (e.event_type !== 'start' || this.ringing.has(e.event_id) || !this.chosen(e.label)) return null;
+    if (e.event_type !== 'start' || this.ringing.has(e.event_id) || !this.chosen(e.label, Boolean(e.alarm))) return null;
     return this.#add({ ...e, id: e.event_id });
   }
 

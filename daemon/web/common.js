@@ -120,7 +120,7 @@ export function setPictogram(icon, label, group) {
 function pictogramId(label, group) {
   if (OWN_ICON.has(label)) return label;
   if (GROUPS.has(group)) return group;
-  return label === 'unknown' ? 'unknown' : 'taught'; /* what comes from no list was taught */
+  return label === 'unknown' ? 'unknown' : 'background';
 }
 
 /* A picture of the page itself: play, sun, phone, ... */

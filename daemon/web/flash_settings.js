@@ -18,8 +18,9 @@ export const vibrates = () => kept.vibrate !== false;
 export const labelsKnown = () => [...known.values()];
 export const learnLabels = (labels) => (known = new Map(labels.map((l) => [l.label, l])));
 
-/* Alarms, unless told otherwise; of what the box does not know (yet), what is told. */
-export const chosen = (label) => kept.labels[label] ?? known.get(label)?.alarm ?? true;
+/* Alarms, and what somebody took the trouble to teach, unless told otherwise. `alarm`: of a label that the box has not told about. */
+const preset = (l) => l.alarm || l.taught;
+export const chosen = (label, alarm = true) => kept.labels[label] ?? preset(known.get(label) ?? { alarm });
 
 const reduced = matchMedia('(prefers-reduced-motion: reduce)');
 function applyMode() {
@@ -55,7 +56,7 @@ function howSection() {
 
 function labelsSection(group, labels, changed) {
   const one = (l) => choice('checkbox', { checked: chosen(l.label), value: l.label }, soundName(l.label, l.name), (on) => {
-    if (on === l.alarm) delete kept.labels[l.label];
+    if (on === preset(l)) delete kept.labels[l.label];
     else kept.labels[l.label] = on;
     keep();
     changed();

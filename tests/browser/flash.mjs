@@ -240,6 +240,7 @@ async function rules(run, page) {
     a.event(event('2', 'siren', 'update'));
     a.event(event('3', 'smoke_alarm'));
     a.event(event('4', 'cat'));
+    a.event(event('7', 'unknown'));
     a.event(event('5', 'smoke_alarm', 'end'));
     expect('sounds of one label are one alarm', up(a), ['siren:1,2', 'smoke_alarm:3']);
     a = fresh();
