@@ -13,6 +13,9 @@ async function open(run, box, options, base = box.url) {
     /* to take the wake lock away as the browser does */
     const request = navigator.wakeLock?.request.bind(navigator.wakeLock);
     if (request) navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
+    const vibrate = navigator.vibrate.bind(navigator);
+    window.buzzes = [];
+    navigator.vibrate = (pattern) => vibrate(pattern) && window.buzzes.push(pattern);
   });
   await page.goto(`${base}/flash`);
   await when(page, () => document.documentElement.dataset.connection === 'open');
@@ -56,6 +59,20 @@ async function idle(run, box, page) {
     await awake('no');
     await awake('yes');
   });
+  await run.check('  a full screen, and back', async () => {
+    for (const is of [true, false]) {
+      await page.click('#full');
+      await when(page, (want) => Boolean(document.fullscreenElement) === want, is, 5);
+    }
+  });
+  await run.check('  it can be installed', async () => {
+    const cdp = await page.context().newCDPSession(page);
+    const manifest = await cdp.send('Page.getAppManifest');
+    const { installabilityErrors } = await cdp.send('Page.getInstallabilityErrors');
+    /* a test's context is a private window, in which nothing is ever installed */
+    const faults = [...manifest.errors.map((e) => e.message), ...installabilityErrors.map((e) => e.errorId).filter((e) => e !== 'in-incognito')];
+    if (faults.length || !manifest.url) throw new Error(faults.join(', '));
+  });
   await run.shot(page, 'flash-idle');
   await run.axe('flash, idle, dark', page);
 }
@@ -72,6 +89,7 @@ async function alarm(run, box, page, other) {
     return words.includes('Smoke alarm') && !words.includes('TEST');
   });
   await run.check('  to a second viewer as well', () => other.waitForSelector(pane('smoke_alarm'), { timeout: 5000 }));
+  await run.check('  and felt, where the device vibrates', () => when(page, () => window.buzzes.some((b) => Array.isArray(b)), null, 5));
   await run.shot(page, 'flash-alarm');
   const { rate, most } = await flashes(page, 2.5);
   await run.check(`  it flashes under 3 times a second: ${rate.toFixed(2)} a second, in no second more than ${most} changes`,
