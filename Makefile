@@ -25,7 +25,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
 QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level plot
-WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears web_live
+WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears web_live web_load
 COMPUTING_NAMES := train calibrate import soundscape compare web_upload
 LONG_NAMES  := tree arm64 units browser
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload web_server live_ring
@@ -140,7 +140,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libdaemon.a $(BUILD)/libcommon
 	@echo "  LD   $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-unit-tests: $(TESTS) $(HELPERS) $(BUILD)/tests/fleet_load
+unit-tests: $(TESTS) $(HELPERS) $(BUILD)/tests/fleet_load $(BUILD)/tests/web_load
 
 -include $(wildcard $(DEPS))
 
