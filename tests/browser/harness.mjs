@@ -159,14 +159,15 @@ export class Box {
   }
 }
 
-/* One run: a browser, and a tally of what was checked. */
+export function launch() {
+  mkdirSync(OUT, { recursive: true });
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+}
+
+/* One test's run in a browser that others may use as well: a tally of what was checked; each line goes to say(). */
 export class Run {
-  static async start() {
-    const run = new Run();
-    Object.assign(run, { passed: 0, failed: 0, skipped: 0 });
-    mkdirSync(OUT, { recursive: true });
-    run.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
-    return run;
+  constructor(browser, say) {
+    Object.assign(this, { browser, say, passed: 0, failed: 0, skipped: 0 });
   }
 
   /* A page in a context of its own: nothing is shared with another but the box. page.problems: script errors, refused requests,
@@ -202,14 +203,14 @@ export class Run {
       ok = false;
     }
     if (process.env.BROWSER_TIMES) why += ` [${Date.now() - began} ms, at ${Math.round(performance.now())}]`;
-    console.log(`${ok ? 'ok     ' : 'NOT OK '} ${name}${why}`);
+    this.say(`${ok ? 'ok     ' : 'NOT OK '} ${name}${why}`);
     if (ok) this.passed++;
     else this.failed++;
     return ok;
   }
 
   skip(name) {
-    console.log(`skip    ${name}`);
+    this.say(`skip    ${name}`);
     this.skipped++;
   }
 
@@ -235,11 +236,5 @@ export class Run {
     const answers = page.requests.filter((r) => !r.url.includes('/api/'));
     const outside = page.requests.filter((r) => !r.url.startsWith(base) && !r.url.startsWith('data:'));
     return { bytes: answers.reduce((sum, r) => sum + r.bytes, 0), outside: outside.map((r) => r.url), files: answers.length };
-  }
-
-  async stop() {
-    await this.browser.close();
-    console.log(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`);
-    return this.failed === 0;
   }
 }

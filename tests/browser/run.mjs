@@ -1,14 +1,22 @@
-/* run.mjs [NAME...]: the browser tests of these names (tests/browser/NAME.mjs), or all, one after the other in one browser. */
-import { Run } from './harness.mjs';
+/* run.mjs [NAME...]: the browser tests of these names (tests/browser/NAME.mjs), or all, in one browser and at the same time: mostly they
+ * wait. Each has a box of its own; what it found is told in one piece. */
+import { Run, launch } from './harness.mjs';
 
 const ALL = ['flash'];
-const run = await Run.start();
-for (const name of process.argv.slice(2).length ? process.argv.slice(2) : ALL) {
-  console.log(`--- ${name}`);
+const names = process.argv.slice(2).length ? process.argv.slice(2) : ALL;
+const browser = await launch();
+const runs = await Promise.all(names.map(async (name) => {
+  const lines = [`--- ${name}`];
+  const run = new Run(browser, (line) => (names.length > 1 ? lines.push(line) : console.log(line)));
   try {
     await (await import(`./${name}.mjs`)).default(run);
   } catch (e) {
     await run.check(`${name}: to the end: ${e.stack}`, false);
   }
-}
-process.exit((await run.stop()) ? 0 : 1);
+  console.log(lines.join('\n'));
+  return run;
+}));
+await browser.close();
+const [passed, failed, skipped] = ['passed', 'failed', 'skipped'].map((what) => runs.reduce((sum, run) => sum + run[what], 0));
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failed ? 1 : 0);
