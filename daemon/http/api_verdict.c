@@ -11,6 +11,16 @@ static void tell(struct web *w, const struct verdict_row *row, bool given)
         json_pack("{s:s, s:o}", "event_id", row->event_id, "verdict", given ? json_string(row->verdict) : json_null()));
 }
 
+static void reply_noted(struct request *r, const struct verdict_row *row)
+{
+    char text[256];
+    bool right = strcmp(row->verdict, VERDICT_RIGHT) == 0, wrong = strcmp(row->verdict, VERDICT_WRONG) == 0;
+
+    snprintf(text, sizeof text, "noted: it was %s%s%s", wrong ? "not " : "", right || wrong ? row->label : row->verdict,
+             row->n_embedding ? "" : "; nothing can be learned of it, as the model gave no embedding of it");
+    reply_json(r, 200, json_pack("{s:b, s:s}", "ok", 1, "text", text));
+}
+
 static void post_label(struct web *w, struct request *r)
 {
     const char *verdict = json_string_value(json_object_get(request_json(r), "verdict"));
@@ -26,7 +36,7 @@ static void post_label(struct web *w, struct request *r)
         return;
     }
     tell(w, &row, true);
-    reply_json(r, 200, json_pack("{s:b, s:s}", "ok", 1, "text", ""));
+    reply_noted(r, &row);
 }
 
 static void delete_label(struct web *w, struct request *r)
@@ -39,7 +49,7 @@ static void delete_label(struct web *w, struct request *r)
         return;
     }
     tell(w, &row, false);
-    reply_json(r, 200, json_pack("{s:b, s:s}", "ok", 1, "text", ""));
+    reply_json(r, 200, json_pack("{s:b, s:s}", "ok", 1, "text", "taken back"));
 }
 
 bool live_is_taught(struct live *l, const char *label)
