@@ -6,14 +6,14 @@ const ALL = ['flash'];
 const names = process.argv.slice(2).length ? process.argv.slice(2) : ALL;
 const browser = await launch();
 const runs = await Promise.all(names.map(async (name) => {
-  const lines = [`--- ${name}`];
-  const run = new Run(browser, (line) => (names.length > 1 ? lines.push(line) : console.log(line)));
+  const lines = [`--- ${name}`]; /* of one alone at once */
+  const run = new Run(browser, names.length > 1 ? (line) => lines.push(line) : console.log);
   try {
     await (await import(`./${name}.mjs`)).default(run);
   } catch (e) {
     await run.check(`${name}: to the end: ${e.stack}`, false);
   }
-  console.log(lines.join('\n'));
+  if (names.length > 1) console.log(lines.join('\n'));
   return run;
 }));
 await browser.close();
