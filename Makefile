@@ -111,7 +111,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/gen/onnx.pb-c.h
 
 # gcc 12 vectorises next to nothing at -O2
 ifeq ($(SAN),)
-$(BUILD)/obj/common/audio/%.o $(BUILD)/obj/common/features/%.o: CFLAGS += -O3
+$(BUILD)/obj/common/audio/%.o $(BUILD)/obj/common/features/%.o $(BUILD)/obj/common/train/%.o: CFLAGS += -O3
 endif
 
 # The schema that libonnx-dev installs. Generated code: its warnings are not ours.
