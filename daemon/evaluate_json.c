@@ -123,6 +123,22 @@ static json_t *left_out_json(const struct left_out *l)
                      (json_int_t)l->unknown, "bad_line", (json_int_t)l->bad, "unreadable", (json_int_t)l->unheard);
 }
 
+int evaluate_figures_json(json_t *o, const struct clipreport *c)
+{
+    int failed = add_figures(o, &c->all, c->n_own);
+
+    failed |= json_object_set_new(o, "macro",
+                                  json_pack("{s:o, s:o, s:o}", "recall", json_decimal(c->macro.recall, PLACES), "f1",
+                                            json_decimal(c->macro.f1, PLACES), "average_precision",
+                                            json_decimal(c->macro.average_precision, PLACES)));
+    failed |= json_object_set_new(o, "datasets", groups_json(c->datasets, c->n_datasets));
+    failed |= json_object_set_new(o, "folds", groups_json(c->folds, c->n_folds));
+    failed |= json_object_set_new(o, "classes", classes_json(c));
+    failed |= json_object_set_new(o, "confusion", confusion_json(&c->confusion));
+    failed |= json_object_set_new(o, "calibration", calibration_json(&c->reliability));
+    return failed;
+}
+
 int evaluate_json(FILE *out, const struct clips_result *r)
 {
     const struct clipreport *c = r->report;
@@ -136,16 +152,7 @@ int evaluate_json(FILE *out, const struct clips_result *r)
     failed |= json_object_set_new(o, "duration_s", json_decimal(r->seconds, 3));
     failed |= json_object_set_new(o, "elapsed_s", json_decimal(r->elapsed_s, 3));
     failed |= json_object_set_new(o, "labels", json_integer((json_int_t)c->set->n_labels));
-    failed |= add_figures(o, &c->all, c->n_own);
-    failed |= json_object_set_new(o, "macro",
-                                  json_pack("{s:o, s:o, s:o}", "recall", json_decimal(c->macro.recall, PLACES), "f1",
-                                            json_decimal(c->macro.f1, PLACES), "average_precision",
-                                            json_decimal(c->macro.average_precision, PLACES)));
-    failed |= json_object_set_new(o, "datasets", groups_json(c->datasets, c->n_datasets));
-    failed |= json_object_set_new(o, "folds", groups_json(c->folds, c->n_folds));
-    failed |= json_object_set_new(o, "classes", classes_json(c));
-    failed |= json_object_set_new(o, "confusion", confusion_json(&c->confusion));
-    failed |= json_object_set_new(o, "calibration", calibration_json(&c->reliability));
+    failed |= evaluate_figures_json(o, c);
     if (r->rejection)
         failed |= json_object_set_new(o, "rejection", rejection_json(r));
     failed |= failed ? 0 : json_dumpf(o, out, JSON_LINE);

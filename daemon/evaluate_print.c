@@ -179,17 +179,22 @@ static void print_rejection(FILE *out, const struct clips_result *r)
                 i + 1 == n ? "\n" : "");
 }
 
+void evaluate_figures_text(FILE *out, const struct clipreport *r)
+{
+    print_all(out, r);
+    print_groups(out, "data set", r->datasets, r->n_datasets);
+    print_groups(out, r->n_datasets ? "data set, fold" : "fold", r->folds, r->n_folds);
+    print_classes(out, r);
+    if (r->confusion.n_cols <= TABLE_MAX)
+        print_table(out, &r->confusion);
+    print_mistakes(out, &r->confusion);
+    print_calibration(out, &r->reliability);
+}
+
 void evaluate_text(FILE *out, const struct clips_result *r)
 {
     print_head(out, r);
-    print_all(out, r->report);
-    print_groups(out, "data set", r->report->datasets, r->report->n_datasets);
-    print_groups(out, r->report->n_datasets ? "data set, fold" : "fold", r->report->folds, r->report->n_folds);
-    print_classes(out, r->report);
-    if (r->report->confusion.n_cols <= TABLE_MAX)
-        print_table(out, &r->report->confusion);
-    print_mistakes(out, &r->report->confusion);
-    print_calibration(out, &r->report->reliability);
+    evaluate_figures_text(out, r->report);
     if (r->rejection)
         print_rejection(out, r);
 }

@@ -5,6 +5,7 @@
 #include "evaluate/clipreport.h"
 #include "evaluate/rejection.h"
 #include "model/model.h"
+#include <jansson.h>
 #include <stdio.h>
 
 /* Clips that no figure counts. */
@@ -39,7 +40,11 @@ size_t rejection_names(const struct clips_result *r, struct named *out, size_t s
 /* One JSON object on one line. -1: no memory. */
 int evaluate_json(FILE *out, const struct clips_result *r);
 
-/* Tables. */
+/* All figures of a report, into an object. Not 0: no memory. */
+int evaluate_figures_json(json_t *o, const struct clipreport *r);
+
+/* Tables: what stands above them, and all of them; the report's alone. */
 void evaluate_text(FILE *out, const struct clips_result *r);
+void evaluate_figures_text(FILE *out, const struct clipreport *r);
 
 #endif

@@ -1,6 +1,5 @@
 #include "daemon/feature_job.h"
 
-#include "audio/audiofile.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -8,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 8192, SAMPLES_MAX = 1 << 30 };
+enum { SAMPLES_MAX = 1 << 30 };
 
 static int grow(float **p, size_t *room, size_t need, struct err *err)
 {
@@ -21,44 +20,6 @@ static int grow(float **p, size_t *room, size_t need, struct err *err)
     *p = bigger;
     *room = more;
     return 0;
-}
-
-/* The whole file, mono, at the feature's rate, into job->x. */
-static int load(struct feature_job *job, const char *path, struct err *err)
-{
-    struct audiofile *file = audiofile_open(path, err);
-    struct resample *resample = NULL;
-    float block[BLOCK];
-    int status = -1;
-    long got;
-
-    if (!file)
-        return -1;
-    resample = resample_new(audiofile_rate(file), feature_rate(job->f), job->quality, err);
-    if (!resample) {
-        err_prefix(err, "%s: ", path);
-        goto done;
-    }
-    job->n = 0;
-    do {
-        got = audiofile_read_mono(file, -1, block, BLOCK, err);
-        if (got < 0)
-            goto done;
-        size_t room = resample_room(resample, (size_t)got);
-        if (job->n + room > SAMPLES_MAX) {
-            err_set(err, "%s: longer than %d samples at %u Hz", path, SAMPLES_MAX, feature_rate(job->f));
-            goto done;
-        }
-        if (grow(&job->x, &job->room, job->n + room, err) < 0)
-            goto done;
-        job->n += resample_do(resample, block, (size_t)got, job->x + job->n, room, got == 0);
-    } while (got > 0);
-    status = 0;
-
-done:
-    resample_free(resample);
-    audiofile_close(file);
-    return status;
 }
 
 /* An extractor for that many samples. */
@@ -124,15 +85,15 @@ static int add_matrix(struct feature_job *job, const float *x, size_t n, size_t 
 /* Windows start every hop from sample 0; zeros fill up the last one. */
 static int add_windows(struct feature_job *job, size_t *items, struct err *err)
 {
-    size_t after = job->n > job->window ? job->n - job->window : 0, windows = 1 + (after + job->hop - 1) / job->hop;
+    size_t after = job->sound.n > job->window ? job->sound.n - job->window : 0, windows = 1 + (after + job->hop - 1) / job->hop;
     size_t padded = (windows - 1) * job->hop + job->window;
 
-    if (grow(&job->x, &job->room, padded, err) < 0)
+    if (loaded_grow(&job->sound, padded, err) < 0)
         return -1;
-    for (size_t i = job->n; i < padded; i++)
-        job->x[i] = 0;
-    for (size_t w = 0; w < windows; w++) /* NOLINT(clang-analyzer-unix.Malloc): job->x is freed with the job */
-        if (add_matrix(job, job->x + w * job->hop, job->window, items, err) < 0)
+    for (size_t i = job->sound.n; i < padded; i++)
+        job->sound.x[i] = 0;
+    for (size_t w = 0; w < windows; w++)
+        if (add_matrix(job, job->sound.x + w * job->hop, job->window, items, err) < 0)
             return -1;
     return 0;
 }
@@ -149,12 +110,12 @@ int feature_job_file(struct feature_job *job, const char *path, struct err *err)
 {
     size_t items = 0;
     int status = -1;
-    if (load(job, path, err) < 0)
+    if (load_mono(&job->sound, path, feature_rate(job->f), job->quality, SAMPLES_MAX, err) < 0)
         return -1;
     if (job->window)
         status = add_windows(job, &items, err);
-    else if ((status = ready_feature(job, job->n, err)) == 0)
-        status = add_matrix(job, job->x, job->n, &items, err);
+    else if ((status = ready_feature(job, job->sound.n, err)) == 0)
+        status = add_matrix(job, job->sound.x, job->sound.n, &items, err);
     if (status < 0)
         err_prefix(err, "%s: ", path);
     if (job->csv && items > 0)
@@ -213,7 +174,7 @@ void feature_job_free(struct feature_job *job)
     if (job->csv)
         fclose(job->csv);
     feature_free(job->f);
-    free(job->x);
+    free(job->sound.x);
     free(job->out);
     free(job->scores);
     free(job->embedding);

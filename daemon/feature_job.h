@@ -2,7 +2,7 @@
 #ifndef EARSHOT_FEATURE_JOB_H
 #define EARSHOT_FEATURE_JOB_H
 
-#include "audio/resample.h"
+#include "audio/load.h"
 #include "base/err.h"
 #include "base/npy.h"
 #include "features/features.h"
@@ -30,8 +30,9 @@ struct feature_job {
     struct npy_writer *npy; /* made with the first item, whose shape all others must have */
     FILE *csv;
     size_t cols, count;
-    float *x, *out; /* one file's samples, one matrix */
-    size_t n, room, out_room;
+    struct loaded sound; /* one file */
+    float *out;          /* one matrix */
+    size_t out_room;
     float *scores, *embedding; /* the model's, where there is one */
     double spent_s, audio_s;   /* CPU time in features and model, and the sound it was for */
 };

@@ -262,8 +262,14 @@ static struct fit_data rings(void)
     return (struct fit_data){ring_x, COLS, ring_label, ring_train, POINTS / 2, ring_check, POINTS / 2};
 }
 
-static const struct fit_params ring_params = {
-    .n_hidden = 2, .hidden = {24, 12}, .classes = 2, .dropout = 0.1f, .rate = 0.01f, .batch = 16, .epochs = 60, .seed = 3};
+static const struct fit_params ring_params = {.n_hidden = 2,
+                                              .hidden = {24, 12},
+                                              .classes = 2,
+                                              .dropout = 0.1f,
+                                              .rate = 0.01f,
+                                              .batch = 16,
+                                              .epochs = 60,
+                                              .seed = 3};
 
 static double share_right(struct fit *f, const struct fit_data *d)
 {
@@ -506,9 +512,9 @@ static void test_leak(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random), cmocka_unit_test(test_matmul), cmocka_unit_test(test_gradient),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_matmul),  cmocka_unit_test(test_gradient),
         cmocka_unit_test(test_scores), cmocka_unit_test(test_dropout), cmocka_unit_test(test_adam),
-        cmocka_unit_test(test_fit),    cmocka_unit_test(test_resume), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_fit),    cmocka_unit_test(test_resume),  cmocka_unit_test(test_groups),
         cmocka_unit_test(test_split),  cmocka_unit_test(test_leak),
     };
 

@@ -82,6 +82,8 @@ struct graph {
     void *message;       /* the parsed file, which the strings and weights above point into */
 };
 
+/* The bytes of a file of at most GRAPH_FILE_MAX, the caller's to free. -1: err does not name the file. */
+int graph_read(const char *path, uint8_t **bytes, size_t *size, struct err *err);
 /* Reads and checks a file. NULL with err: "PATH: what is wrong". */
 struct graph *graph_load(const char *path, struct err *err);
 /* The same from memory; the bytes may go away afterwards. */

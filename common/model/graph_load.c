@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_file(const char *path, uint8_t **bytes, size_t *size, struct err *err)
+int graph_read(const char *path, uint8_t **bytes, size_t *size, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not hold us up */
     struct stat st;
@@ -49,7 +49,7 @@ struct graph *graph_load(const char *path, struct err *err)
     uint8_t *bytes;
     size_t size;
 
-    if (read_file(path, &bytes, &size, err) == 0) {
+    if (graph_read(path, &bytes, &size, err) == 0) {
         g = graph_parse(bytes, size, err);
         free(bytes);
     }

@@ -241,8 +241,8 @@ int fit_load(struct fit *f, FILE *in)
     size_t n = f->at.weights;
     float *weights = dense_weights(f->net);
 
-    if (fread(&at, sizeof at, 1, in) != 1 || at.weights != n || at.train != f->data.n_train ||
-        at.epoch > f->p.epochs || at.best > at.epoch || at.step > at.train)
+    if (fread(&at, sizeof at, 1, in) != 1 || at.weights != n || at.train != f->data.n_train || at.epoch > f->p.epochs ||
+        at.best > at.epoch || at.step > at.train)
         return -1;
     if (fread(weights, sizeof *weights, n, in) != n || fread(f->best, sizeof *f->best, n, in) != n ||
         fread(f->adam.mean, sizeof(float), n, in) != n || fread(f->adam.square, sizeof(float), n, in) != n ||

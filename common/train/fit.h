@@ -26,7 +26,8 @@ struct fit_data {
     const unsigned *label; /* [items], below classes */
     const size_t *train;   /* [n_train], items; one at least */
     size_t n_train;
-    const size_t *check; /* [n_check]: they choose the epoch, nothing is learned from them; none: the last epoch is kept */
+    const size_t
+        *check; /* [n_check]: they choose the epoch, nothing is learned from them; none: the last epoch is kept */
     size_t n_check;
 };
 
@@ -43,9 +44,9 @@ void fit_free(struct fit *f);
 bool fit_step(struct fit *f);
 
 struct fit_progress {
-    size_t epoch;           /* that are complete */
-    size_t step, steps;     /* of the one under way */
-    size_t best;            /* epoch that is kept, from 1; 0: none yet */
+    size_t epoch;             /* that are complete */
+    size_t step, steps;       /* of the one under way */
+    size_t best;              /* epoch that is kept, from 1; 0: none yet */
     struct fit_point *points; /* [epoch] */
 };
 struct fit_progress fit_progress(const struct fit *f);
