@@ -77,7 +77,7 @@ static int fix_lonely(struct draft *d)
     for (size_t k = 0; first && several && tied && k < labels; k++)
         if (!several[k]) {
             tied[first[k]] = true;
-            if (d->p->test > 0 || d->p->folds || d->p->test_folds)
+            if (!d->p->quiet && (d->p->test > 0 || d->p->folds || d->p->test_folds))
                 train_say("%s: there is one recording of it: it is learned, but cannot be measured", d->list->label[k]);
         }
     for (size_t i = 0; tied && i < d->clips.n; i++)

@@ -22,6 +22,7 @@ struct plan_params {
     const char *folds;      /* "fold" (the column), or a number of folds to deal: each is measured on once; NULL: no */
     enum leak_rule leaks;
     uint64_t seed;
+    bool quiet; /* says nothing on stderr */
 };
 
 struct train_plan {

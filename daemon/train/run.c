@@ -100,10 +100,25 @@ static int check_labels(const struct train *t, struct err *err)
                    t->source, t->list.label[0]);
 }
 
+/* What the names alone say against the split is said before the hours of features. */
+static int check_plan(const struct train *t, struct err *err)
+{
+    struct plan_params p = t->plan;
+    struct train_plan plan;
+    uint64_t *unknown = calloc(t->list.n + 1, sizeof *unknown);
+
+    p.quiet = true;
+    int rc = unknown ? train_plan_make(&plan, &t->list, unknown, &p, err) : err_set(err, "no memory");
+    if (rc == 0)
+        train_plan_free(&plan);
+    free(unknown);
+    return rc;
+}
+
 static int train(struct train *t, struct err *err)
 {
-    if (read_list(t, err) < 0 || check_labels(t, err) < 0 || gather(&t->list, &t->gather, &t->sounds, err) < 0 ||
-        check_labels(t, err) < 0)
+    if (read_list(t, err) < 0 || check_labels(t, err) < 0 || check_plan(t, err) < 0 ||
+        gather(&t->list, &t->gather, &t->sounds, err) < 0 || check_labels(t, err) < 0)
         return -1;
     t->rounds.fit.classes = t->list.n_labels;
     if (train_plan_make(&t->parts, &t->list, t->sounds.content, &t->plan, err) < 0)
