@@ -44,8 +44,9 @@ struct web {
 
     struct event_inbox *inbox; /* from the worker to the teller */
     struct output_thread teller;
-    bool told;                      /* the teller runs */
-    atomic_bool stopping;           /* nothing new is taken on */
+    bool told;            /* the teller runs */
+    bool used;            /* the teller's: there were connections, and what they took was not given back yet */
+    atomic_bool stopping; /* nothing new is taken on */
     _Atomic uint64_t dropped, sent; /* events; statistics: relaxed */
 
     pthread_mutex_t lock; /* guards what follows; held for copies only */

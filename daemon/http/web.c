@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "daemon/http/auth.h"
 #include "daemon/http/token.h"
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,19 @@ static void look_after_server(struct web *w, unsigned tick)
         server_start(w, &again, NULL);
 }
 
+/* What requests and streams needed is given back when the last of them is gone: nobody watching costs what nobody watching costs. */
+static void give_back(struct web *w)
+{
+    uint64_t n_cut;
+
+    if (conns_count(&w->conns, &n_cut)) {
+        w->used = true;
+    } else if (w->used) {
+        w->used = false;
+        malloc_trim(0);
+    }
+}
+
 /* About once a second. */
 static void tell_health(struct web *w, unsigned tick)
 {
@@ -251,6 +265,7 @@ static void tell_health(struct web *w, unsigned tick)
     conns_tick(&w->conns);
     sse_beat(w);
     look_after_server(w, tick);
+    give_back(w);
 }
 
 static bool health_is_due(struct web *w)
