@@ -14,7 +14,7 @@ BUILD_PACKAGES := build-essential pkg-config portaudio19-dev libasound2-dev libs
 TEST_PACKAGES := libcmocka-dev mosquitto mosquitto-clients python3 sox
 LONG_PACKAGES := curl ffmpeg libsox-fmt-mp3 openssl procps pulseaudio pulseaudio-utils libasound2-plugins debootstrap \
 	systemd systemd-container iproute2 strace python3-numpy python3-scipy python3-onnx python3-torch libopenblas0-pthread \
-	espeak-ng parallel python3-voluptuous python3-jinja2 python3-yaml \
+	espeak-ng parallel python3-voluptuous python3-jinja2 python3-yaml python3-jsonschema \
 	postgresql python3-psycopg2 python3-paho-mqtt \
 	chromium fonts-dejavu-core nodejs $(if $(wildcard /usr/bin/npm),,npm)
 BENCH_PACKAGES := mosquitto python3
@@ -25,7 +25,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
 QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level plot
-WAITING_NAMES   := service fleet webhook mqtt store homeassistant microphone capture ears web_live web_load
+WAITING_NAMES   := service web fleet webhook mqtt store homeassistant microphone capture ears web_live web_load
 COMPUTING_NAMES := train learn calibrate import soundscape compare web_upload
 LONG_NAMES  := tree arm64 units browser
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload web_server live_ring
