@@ -69,6 +69,7 @@ static int run(struct cmd_context *cx, int argc, char **argv)
     doctor_clips(&d);
     doctor_actions(&d);
     doctor_broker(&d);
+    doctor_web(&d);
     doctor_clock(&d);
     if (!cx->json && geteuid() == 0)
         printf("\nThis was looked at as root. What the service may do: sudo -u earshot earshot doctor\n");
@@ -82,7 +83,7 @@ const struct command cmd_doctor = {
         "usage: earshot doctor [--json]\n"
         "\n"
         "A line for each of configuration, sound devices and the rights to them, sound servers, microphone, model,\n"
-        "state directory, folder of clips, actions, webhooks, broker and clock: ok, warn or FAIL, what was found,\n"
+        "state directory, folder of clips, actions, webhooks, broker, page and clock: ok, warn or FAIL, what was found,\n"
         "and the remedy.\n"
         "With --json one object a line: check, result (ok, warn, fail), text, remedy.\n"
         "Exit code 0 if nothing failed, else 1. Takes at most ten seconds, whatever hangs.\n",

@@ -21,6 +21,7 @@ void doctor_model(struct doctor *d);
 void doctor_state(struct doctor *d);
 void doctor_clips(struct doctor *d);   /* where they are asked for: their folder */
 void doctor_actions(struct doctor *d); /* programs and webhooks, where there are any: could they be run? */
+void doctor_web(struct doctor *d);     /* the page: token, certificate, port */
 void doctor_clock(struct doctor *d);
 
 #endif
