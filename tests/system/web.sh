@@ -57,6 +57,15 @@ check "a certificate without its key" refused tls_key --web.tls_cert="$W/one.crt
 check "  with another's key" refused 'is not the key of' --web.tls_cert="$W/one.crt" --web.tls_key="$W/two.key"
 check "  that is none" refused 'no certificate (PEM)' --web.tls_cert="$W/token" --web.tls_key="$W/one.key"
 check "  that is not there" refused 'No such file' --web.tls_cert="$W/none.crt" --web.tls_key="$W/one.key"
+doctor() { # RESULT TEXT ARGS...
+    timeout 20 "$E" doctor --json --config /dev/null --state-dir "$W/doctor" --mqtt.enabled=off --web.port="$WEB" "${@:3}" >"$W/doctor.txt" 2>&1
+    grep '"check":"page' "$W/doctor.txt" | grep "\"result\":\"$1\"" | grep -qF -- "$2"
+}
+check "earshot doctor: what would be served" doctor ok "http://127.0.0.1:$WEB/, once"
+check "  all networks, by a token" doctor ok "http://[::]:$WEB/" --web.listen=:: --web.token_file="$W/token"
+check "  and without" doctor warn "others than this machine" --web.listen=::
+check "  another's key" doctor fail "is not the key of" --web.tls_cert="$W/one.crt" --web.tls_key="$W/two.key"
+check "  a certificate that is about to expire" doctor warn "expires on" --web.tls_cert="$W/one.crt" --web.tls_key="$W/one.key"
 cp "$W/one.crt" "$W/live.crt"; cp "$W/one.key" "$W/live.key"
 "$E" run --config /dev/null --state-dir "$W/state" --input "file:$W/quiet.wav" --mqtt.enabled=off --web.port="$WEB" --web.listen=:: \
     --web.token_file="$W/token" --web.tls_cert="$W/live.crt" --web.tls_key="$W/live.key" >"$W/out.txt" 2>&1 & echo $! >"$W/pid"
