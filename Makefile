@@ -202,7 +202,7 @@ sanitize: deps
 # libFuzzer: each tests/fuzz_NAME.c for SECONDS. build/fuzz/corpus keeps what it learned.
 SECONDS ?= 60
 FUZZ := $(patsubst tests/%.c,%,$(wildcard tests/fuzz_*.c))
-$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz_%.o $(BUILD)/libcommon.a
+$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz_%.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)

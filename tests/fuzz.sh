@@ -8,6 +8,14 @@ for name in "$@"; do
     mkdir -p "$corpus"
     case $name in
     fuzz_config) cp conf/earshot.conf "$corpus/" ;;
+    fuzz_web)
+        printf '/api/v1/clips/20261121T120003.120Z_dog%%5fbark_3f9a1c2b.flac' >"$corpus/path"
+        printf 'box.local:8765' >"$corpus/host"
+        printf '[::1]:8765' >"$corpus/address"
+        printf 'http://box.local:8765' >"$corpus/origin"
+        printf 'bytes=5-9' >"$corpus/range"
+        printf 'gzip;q=0.5, W/"0123"' >"$corpus/list"
+        ;;
     fuzz_onnx)
         for t in test_operators test_elementwise test_quantised; do
             mkdir -p "$corpus/$t"; SAVE=$corpus/$t "$build/tests/$t" >/dev/null 2>&1

@@ -1,9 +1,9 @@
 /* What a handler answers. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "daemon/http/header.h"
 #include "daemon/http/internal.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -135,42 +135,6 @@ void reply_problem(struct request *r, unsigned status, const char *fmt, ...)
 
 /* --- files ---------------------------------------------------------------------------------------------------------- */
 
-/* "bytes=A-B", "bytes=A-", "bytes=-N" of n bytes. 1: a part, 0: none that we give (then the whole is right), -1: beyond the end. */
-static int read_range(const char *text, uint64_t n, uint64_t *from, uint64_t *size)
-{
-    char *end;
-
-    if (!text || strncmp(text, "bytes=", 6) != 0 || strchr(text, ','))
-        return 0;
-    text += 6;
-    bool tail = *text == '-';
-    if (!isdigit((unsigned char)text[tail]))
-        return 0;
-    errno = 0;
-    uint64_t a = strtoull(text + tail, &end, 10), b = n ? n - 1 : 0;
-    if (errno)
-        return -1;
-    if (tail) {
-        if (*end || !a || !n)
-            return *end ? 0 : -1;
-        a = a < n ? n - a : 0;
-    } else {
-        if (*end++ != '-')
-            return 0;
-        if (*end) {
-            uint64_t last = isdigit((unsigned char)*end) ? strtoull(end, &end, 10) : 0;
-            if (*end || last < a)
-                return 0;
-            b = last < b ? last : b;
-        }
-    }
-    if (a >= n)
-        return -1;
-    *from = a;
-    *size = b - a + 1;
-    return 1;
-}
-
 void reply_file(struct request *r, const char *type, int fd)
 {
     char text[80];
@@ -182,7 +146,7 @@ void reply_file(struct request *r, const char *type, int fd)
         return;
     }
     uint64_t n = (uint64_t)st.st_size, from = 0, size = n;
-    int part = read_range(request_header(r, "Range"), n, &from, &size);
+    int part = header_range(request_header(r, "Range"), n, &from, &size);
     reply_header(r, "Accept-Ranges", "bytes");
     if (part < 0) {
         close(fd);
