@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
-#define STACK       (256 * 1024)
+#define STACK       ((size_t)256 * 1024)
 #define LOOK_MS     20
 #define PATIENCE_MS 15000 /* a test takes about a second, and 3 s more where an output does not answer */
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-#define STACK   (256 * 1024)
+#define STACK   ((size_t)256 * 1024)
 #define LOOK_MS 20 /* the analysis looks at the microphone every 40 ms */
 
 struct live_levels {

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST       500                  /* sounds out of the history: the newest */
-#define BEFORE_MS  (24 * 3600 * 1000LL) /* how long before it was told of a sound may have begun */
-#define LATE_AFTER 30000                /* ms */
+#define MOST       500        /* sounds out of the history: the newest */
+#define BEFORE_MS  86400000LL /* how long before it was told of a sound may have begun */
+#define LATE_AFTER 30000      /* ms */
 
 struct missed_row {
     char event_id[UUID_SIZE];

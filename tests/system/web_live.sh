@@ -32,7 +32,7 @@ while True:
     time.sleep(max(0, at - time.monotonic()))
 P
 start() { # ARGS... : the daemon, which hears what feed.py plays
-    rm -f fifo; mkfifo fifo; : >log.txt
+    rm -f fifo; mkfifo fifo; cat log.txt >>all.txt 2>/dev/null; : >log.txt
     "$E" run --config e.conf --state-dir "$W/state" --input - --json "$@" <fifo >out.txt 2>log.txt & echo $! >pid
     python3 feed.py 2>/dev/null & echo $! >feeder.pid
     wait_for 20 bash -c "grep -q 'connected to' log.txt && curl -sf $A/status"
@@ -211,7 +211,7 @@ check "no audio was lost" is "$(get status | py 'd["input"]["overruns"], d["inpu
 stop; start --clips.record=off
 check "what was kept is in force after a restart" is "$(get status | py 'd["gate"]["threshold"]')" "-41 dBFS"
 check "another model, where no clips are kept" is "$(send PATCH settings '{"values":{"model.file":"us8k-mfcc40"}}' | py 'd["results"]["model.file"]["value"]') $(get status | py 'd["model"], d["window_s"], len(d["labels"])')" "us8k-mfcc40 ('us8k-mfcc40', 4.0, 10)"
-stop
-check "no sanitizer complained" bash -c "! grep -E 'Sanitizer|runtime error' log.txt"
+stop; check "it ends: exit 0" is $rc 0
+check "no sanitizer complained" bash -c "! grep -E 'Sanitizer|runtime error' all.txt log.txt"
 [ "$FAIL" = 0 ] || { tail -30 log.txt; tail -n 3 a c; cat s.json p.json | cut -c1-1500; }
 summary
