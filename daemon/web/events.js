@@ -87,16 +87,17 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
   }
   function card(e) {
     const name = soundName(e.label, e.name);
-    return el('article', { class: `event group-${e.group || 'background'}${e.event_type === 'end' ? '' : ' now'}`, 'aria-label': `${name}, ${clockTime(e.start)}` },
+    return el('article', { class: `event group-${e.group || 'background'}${isOver(e) ? '' : ' now'}`, 'aria-label': `${name}, ${clockTime(e.start)}` },
       el('div', { class: 'picture' }, pictogram(e.label, e.group)),
       el('div', { class: 'what' },
         el('strong', {}, name),
         el('span', { class: 'when' }, el('time', { datetime: e.start }, clockTime(e.start)),
-          e.event_type === 'end' && e.duration_s !== null ? ` · ${duration(e.duration_s)}` : e.event_type === 'end' ? '' : ` · ${text('event.now')}`),
+          isOver(e) ? length(e) : ` · ${text('event.now')}`),
         tags(e)),
       scoreBar(e.score),
       el('div', { class: 'buttons' }, e.clip ? clipButton(e, name) : null, verdictButtons(e, name)));
   }
+  const length = (e) => (Number.isFinite(e.duration_s) ? ` · ${duration(e.duration_s)}` : '');
   function tags(e) {
     const found = ['test', 'late'].filter((t) => e[t]);
     if (e.lost_frames) found.push('lost');
@@ -153,6 +154,9 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
     },
   };
 }
+
+/* Of the stream, or of the history. */
+const isOver = (e) => (e.event_type ? e.event_type === 'end' : e.state !== 'going_on');
 
 let player = null; /* one at a time */
 

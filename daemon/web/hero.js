@@ -5,6 +5,10 @@ const KEEP_MS = 5000; /* a knock is over before anybody has looked up */
 
 export function startHero({ say, listen }) {
   const box = document.getElementById('hero');
+  const face = el('div', { class: 'face' });
+  /* There from the start: once the connection is gone there is nobody to ask for its picture. */
+  const gone = el('div', { class: 'face', hidden: true }, still({ key: 'lost', icon: 'link-off' }));
+  box.append(face, gone);
   const sounds = new Map(); /* event_id: the event, and when it may go */
   const alarms = new Map();
   let status = null;
@@ -21,7 +25,7 @@ export function startHero({ say, listen }) {
     sounds.set(e.event_id, { ...e, until: ended ? Date.parse(e.start) + KEEP_MS : Infinity });
     if (!before) {
       say(text(e.test ? 'now.says.test' : 'now.says', { sound: soundName(e.label, e.name), score: percent(e.score) }));
-      if (e.alarm && !e.test) alarm({ label: e.label, name: e.name, event_id: e.event_id, start: e.start, score: e.score });
+      if (e.alarm) alarm(e);
     }
     show();
   }
@@ -39,7 +43,7 @@ export function startHero({ say, listen }) {
   const ranked = () => [...sounds.values()].sort((a, b) => (b.alarm === true) - (a.alarm === true) || b.score - a.score);
 
   function what() {
-    if (connection === 'lost') return { key: 'lost', icon: 'link-off' };
+    if (connection === 'lost') return { key: 'lost' };
     if (!status) return { key: 'waiting', icon: 'wave' };
     const heard = ranked();
     if (heard.length) return { heard };
@@ -60,7 +64,9 @@ export function startHero({ say, listen }) {
     if (key === shown) return updateTime(now);
     shown = key;
     box.className = `hero ${now.heard ? `heard group-${now.heard[0].group || 'background'}` : now.key}`;
-    box.replaceChildren(...(now.heard ? heardNow(now.heard) : still(now)));
+    gone.hidden = now.key !== 'lost';
+    face.hidden = !gone.hidden;
+    if (gone.hidden) face.replaceChildren(...(now.heard ? heardNow(now.heard) : still(now)));
     updateTime(now);
   }
   function heardNow([first, ...others]) {
@@ -121,10 +127,11 @@ export function startHero({ say, listen }) {
     list.replaceChildren(...[...byLabel.values()].map((of) => {
       const [a] = of;
       const name = soundName(a.label, a.name);
+      const tag = a.test ? el('span', { class: 'tag' }, text('event.test')) : '';
       const times = of.length > 1 ? ` · ${text('alarm.times', { n: of.length })}` : '';
       const button = el('button', { type: 'button', 'aria-label': text('alarm.ack.label', { sound: name }) }, symbol('check'), text('alarm.ack'));
       button.addEventListener('click', () => acknowledge(of, button));
-      return el('li', {}, pictogram(a.label, 'alarm'), el('p', {}, el('strong', {}, name), ' ', el('span', {}, clockTime(a.start), times)), button);
+      return el('li', {}, pictogram(a.label, 'alarm'), el('p', {}, el('strong', {}, name), ' ', el('span', {}, clockTime(a.start), times), ' ', tag), button);
     }));
     list.hidden = !alarms.size;
     if (focused) (list.querySelector('button') ?? document.getElementById('h-now')).focus();

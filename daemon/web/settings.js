@@ -6,6 +6,7 @@ import { modelCard, phoneCard, taughtCard, testCard } from './manage.js';
 export function start(box, shared) {
   const cards = [modelCard(shared), testCard(shared), taughtCard(shared), phoneCard(shared)];
   const keep = el('input', { type: 'checkbox', id: 'keep', checked: true });
+  const here = el('div', { class: 'writable' });
   const sections = el('div', { class: 'sections' });
   const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
   const found = el('p', { class: 'note', role: 'status' });
@@ -17,7 +18,7 @@ export function start(box, shared) {
     el('section', { class: 'card options', 'aria-labelledby': 'h-options' },
       el('div', { class: 'head' }, el('h2', { id: 'h-options' }, text('settings.options')), el('label', { class: 'search' }, symbol('search'), search)),
       el('label', { class: 'check', for: 'keep' }, keep, text('settings.keep')),
-      problem, found, sections));
+      problem, found, here, el('p', { class: 'note file' }, text('settings.file')), sections));
 
   async function read() {
     let options;
@@ -33,17 +34,19 @@ export function start(box, shared) {
       for (const o of options) rows.get(o.key)?.update(o);
       return;
     }
-    for (const section of new Set(options.map((o) => o.section))) sections.append(sectionOf(section, options.filter((o) => o.section === section)));
+    const own = (o) => {
+      const row = optionRow(o, () => keep.checked, shared.say);
+      rows.set(o.key, row);
+      return row.element;
+    };
+    here.append(...options.filter((o) => o.writable).map(own));
+    const others = options.filter((o) => !o.writable);
+    for (const section of new Set(others.map((o) => o.section))) {
+      sections.append(el('details', { class: 'section' }, el('summary', {}, el('strong', {}, sectionName(section)), el('code', {}, `[${section}]`)),
+        others.filter((o) => o.section === section).map(own)));
+    }
   }
-  function sectionOf(section, options) {
-    const title = hasText(`section.${section}`) ? text(`section.${section}`) : section;
-    return el('details', { class: 'section' }, el('summary', {}, el('strong', {}, title), el('code', {}, `[${section}]`)),
-      options.map((o) => {
-        const row = optionRow(o, () => keep.checked, shared.say);
-        rows.set(o.key, row);
-        return row.element;
-      }));
-  }
+  const sectionName = (section) => (hasText(`section.${section}`) ? text(`section.${section}`) : section);
   function filter() {
     const wanted = search.value.trim().toLowerCase();
     let n = 0;
@@ -67,6 +70,9 @@ export function start(box, shared) {
   };
 }
 
+/* What can be set here has a name for people; the others are called as in the file. */
+const nameOf = (o) => (hasText(`option.${o.key}`) ? text(`option.${o.key}`) : o.name.replaceAll('_', ' '));
+
 /* One option: its control, its help, what is allowed, and the way back to the default. */
 function optionRow(option, keep, say) {
   let o = option;
@@ -79,7 +85,7 @@ function optionRow(option, keep, say) {
   control.field.setAttribute('aria-describedby', `${helpId} ${problem.id}`);
   control.field.addEventListener('change', () => put(control.value()));
   const element = el('div', { class: `option${o.writable ? '' : ' fixed'}` },
-    el('div', { class: 'ask' }, el('label', { for: id }, o.name.replaceAll('_', ' ')), control.element, done, reset),
+    el('div', { class: 'ask' }, el('label', { for: id }, nameOf(o)), control.element, done, reset),
     el('p', { class: 'help', id: helpId }, o.help.replace(/`/g, ''), ' ', el('span', { class: 'allowed' }, allowed(o))), problem);
 
   function show() {
@@ -96,7 +102,7 @@ function optionRow(option, keep, say) {
     if (wrong) return;
     o = { ...o, value: taken ?? (value === null ? o.default : value) };
     show();
-    say(text('settings.says', { name: o.name.replaceAll('_', ' '), value: o.value }));
+    say(text('settings.says', { name: nameOf(o), value: o.value }));
     setTimeout(() => done.replaceChildren(), 3000);
   }
   show();
@@ -115,15 +121,14 @@ function allowed(o) {
   if (range) parts.push(text('settings.range', { min: o.min, max: o.max, unit: o.unit ?? '' }).trim());
   if (o.choices?.length && range) parts.push(text('settings.or', { choices: o.choices.join(', ') }));
   if (o.default !== '' && o.default !== null && o.default !== undefined) parts.push(text('settings.default', { value: o.default }));
-  if (!o.writable) parts.push(text('settings.fixed'));
-  else if (o.applies && o.applies !== 'now') parts.push(text(`settings.applies.${o.applies}`));
+  if (o.applies && o.applies !== 'now') parts.push(text(`settings.applies.${o.applies}`));
   return parts.join(' · ');
 }
 
 /* {element, field, value(), show(value)} */
 function controlFor(o, id) {
   const common = { id, name: o.key };
-  if (o.type === 'bool') {
+  if (o.type === 'boolean') {
     const field = el('input', { ...common, type: 'checkbox', role: 'switch' });
     return { element: field, field, value: () => (field.checked ? 'on' : 'off'), show: (v) => { field.checked = v === true || v === 'on'; } };
   }

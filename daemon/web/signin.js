@@ -10,8 +10,8 @@ export async function signInByCode() {
     await api('session', { json: { code: decodeURIComponent(code) } });
     return true;
   } catch (e) {
-    if (e.status !== 401) return false;
-    problem = text('signin.code');
+    problem = e.status === 401 ? text('signin.code') : e.message;
+    if (dialog) dialog.querySelector('.problem').textContent = problem;
     return false;
   }
 }

@@ -16,7 +16,7 @@ export function parseThreshold(value) {
 export function startThreshold({ meterBox }) {
   const $ = (id) => document.getElementById(id);
   const handle = $('threshold');
-  const state = { mode: 'auto', above: 12, dbfs: -48, floor: -60, held: false, mine: 0, sent: 0 };
+  const state = { mode: 'auto', above: 12, dbfs: -48, floor: -60, held: false, mine: 0, changes: 0 };
 
   const level = () => (state.mode === 'auto' ? state.floor + state.above : state.mode === 'off' ? BOTTOM : state.dbfs);
   const written = () =>
@@ -41,9 +41,9 @@ export function startThreshold({ meterBox }) {
   }
   async function put() {
     const value = written();
-    const mine = ++state.sent;
+    const at = state.changes;
     const { value: taken, problem } = await set('gate.threshold', value);
-    if (mine !== state.sent) return;
+    if (at !== state.changes) return; /* it is another by now */
     state.mine = 0;
     if (taken) apply(taken);
     $('threshold-problem').hidden = !problem;
@@ -65,6 +65,7 @@ export function startThreshold({ meterBox }) {
   }
   function changed() {
     state.mine = Date.now();
+    state.changes++;
     show();
     soon();
   }

@@ -72,6 +72,7 @@ export class Box {
         if (topic) box.mqtt.push({ time: Number(time) * 1000, topic: topic.replace('earshot/kitchen/', ''), payload });
       }
     });
+    await options.before?.(box);
     await box.boot();
     return box;
   }
@@ -175,10 +176,11 @@ export class Run {
   async page(options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 720 }, colorScheme: 'dark', ...options });
     const page = await context.newPage();
+    page.setDefaultTimeout(20000);
     page.problems = [];
     page.requests = [];
     page.on('pageerror', (e) => page.problems.push(String(e)));
-    page.on('console', (m) => m.type() === 'error' && page.problems.push(`${m.text()} ${m.location().url}`));
+    page.on('console', (m) => m.type() === 'error' && !m.location().url.endsWith('/api/v1/taught') && page.problems.push(`${m.text()} ${m.location().url}`));
     const cdp = await context.newCDPSession(page);
     const open = new Map();
     await cdp.send('Network.enable');

@@ -2,7 +2,7 @@
  * wait. Each has a box of its own; what it found is told in one piece. */
 import { Run, launch } from './harness.mjs';
 
-const ALL = ['flash'];
+const ALL = ['flash', 'page', 'views', 'looks'];
 const names = process.argv.slice(2).length ? process.argv.slice(2) : ALL;
 const browser = await launch();
 const runs = await Promise.all(names.map(async (name) => {
