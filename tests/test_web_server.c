@@ -500,6 +500,39 @@ static void test_port_taken(void **state)
     hub = ours;
 }
 
+static void test_port_freed(void **state)
+{
+    static struct config c;
+    struct health h = {.version = "1"};
+    struct sse_hub *ours = hub;
+    union listen_address a;
+    bool again;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(listen_parse("127.0.0.1", 0, &a, &err), 0);
+    int other = listen_open(&a, &again, &err);
+    socklen_t size = sizeof a;
+    assert_true(other >= 0);
+    assert_int_equal(getsockname(other, &a.any, &size), 0);
+    snprintf(c.web.listen, sizeof c.web.listen, "127.0.0.1");
+    c.web.port = ntohs(a.v4.sin_port);
+    struct output *second = output_web_new(&c, NULL, NULL, &err);
+    assert_non_null(second);
+    close(other);
+    bool served = false;
+    for (int i = 0; i < 2000 && !served; i++) { /* a health is about a second to it */
+        second->health(second, &h);
+        usleep(1000);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        served = connect(fd, &a.any, sizeof a.v4) == 0;
+        close(fd);
+    }
+    assert_true(served);
+    second->stop(second, 1);
+    hub = ours;
+}
+
 /* With a stream open and a request under way the stop is short. */
 static int stop(void **state)
 {
@@ -543,7 +576,8 @@ int main(void)
                                        cmocka_unit_test(test_slow_reader),
                                        cmocka_unit_test(test_too_many),
                                        cmocka_unit_test(test_told),
-                                       cmocka_unit_test(test_port_taken)};
+                                       cmocka_unit_test(test_port_taken),
+                                       cmocka_unit_test(test_port_freed)};
 
     return cmocka_run_group_tests(tests, start, stop);
 }

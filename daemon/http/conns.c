@@ -6,7 +6,7 @@
 
 /* ms that a state may last, 0: any */
 static const int64_t limits[] = {
-    [CONN_WAITING] = 20000, [CONN_BODY] = 20000, [CONN_UPLOAD] = 600000, [CONN_BUSY] = 0, [CONN_REPLY] = 600000};
+    [CONN_WAITING] = 20000, [CONN_BODY] = 20000, [CONN_LARGE] = 600000, [CONN_BUSY] = 0, [CONN_REPLY] = 60000};
 
 void conns_init(struct conns *c)
 {
@@ -44,13 +44,24 @@ static void cut(struct conns *c, struct conn *conn)
     shutdown(conn->fd, SHUT_RDWR);
 }
 
+/* The list begins with whoever is in its state for longest. */
 static void make_room(struct conns *c)
 {
-    for (struct conn *conn = c->first; conn; conn = conn->next)
-        if (conn->state == CONN_WAITING && !conn->cut) {
+    int64_t now = clock_ms(CLOCK_MONOTONIC);
+    struct conn *slow = NULL;
+
+    for (struct conn *conn = c->first; conn; conn = conn->next) {
+        if (conn->cut)
+            continue;
+        if (conn->state == CONN_WAITING) {
             cut(c, conn);
             return;
         }
+        if (!slow && limits[conn->state] && now - conn->since_ms > CONNS_GRACE)
+            slow = conn;
+    }
+    if (slow)
+        cut(c, slow);
 }
 
 struct conn *conns_add(struct conns *c, int fd)

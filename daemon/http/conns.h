@@ -1,5 +1,6 @@
 /* The connections: who has been waited for for too long is cut, and where there are many, whoever has said nothing for longest makes
- * room for those who come. So neither half-open connections nor headers that drip keep others out. */
+ * room for those who come, or else whoever takes longest over a body or a reply. So neither half-open connections nor those that drip
+ * keep others out. */
 #ifndef EARSHOT_HTTP_CONNS_H
 #define EARSHOT_HTTP_CONNS_H
 
@@ -7,13 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONNS_MOST    400 /* at a time: a hundred viewers with two streams each, and their requests */
-#define CONNS_CROWDED 300 /* from here on the one that waits longest goes for each that comes */
+#define CONNS_MOST    400  /* at a time: a hundred viewers with two streams each, and their requests */
+#define CONNS_CROWDED 300  /* from here on one goes for each that comes */
+#define CONNS_GRACE   2000 /* ms that a body or a reply has at least, however crowded it is */
 
 enum conn_state {
     CONN_WAITING, /* for a request's headers, the first's or the next's */
     CONN_BODY,    /* for its body */
-    CONN_UPLOAD,  /* for a large one */
+    CONN_LARGE,   /* for a large one, or for the client to take a file */
     CONN_BUSY,    /* for ourselves, and streams: no limit */
     CONN_REPLY,   /* for the client to take the reply */
 };

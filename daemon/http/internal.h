@@ -99,6 +99,7 @@ struct request {
     struct MHD_Response *response;
     unsigned status;
     bool stream; /* it is one of server-sent events */
+    bool file;
     struct reply_header headers[REQUEST_HEADERS];
     size_t n_headers;
 

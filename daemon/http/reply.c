@@ -163,6 +163,7 @@ void reply_file(struct request *r, const char *type, int fd)
                  (unsigned long long)(from + size - 1), (unsigned long long)n);
         reply_header(r, "Content-Range", text);
     }
+    r->file = true;
     answer(r, part ? 206 : 200, type, response);
 }
 
@@ -184,6 +185,6 @@ enum MHD_Result reply_queue(struct request *r)
     MHD_destroy_response(r->response); /* libmicrohttpd holds it as long as it needs it */
     r->response = NULL;
     r->over = true;
-    conns_state(&r->web->conns, r->conn, r->stream ? CONN_BUSY : CONN_REPLY);
+    conns_state(&r->web->conns, r->conn, r->stream ? CONN_BUSY : r->file ? CONN_LARGE : CONN_REPLY);
     return rc;
 }

@@ -192,7 +192,7 @@ static enum MHD_Result begin(struct request *r)
     if (r->route)
         check_body(r);
     bool upload = r->route && r->route->body == BODY_STREAM;
-    conns_state(&r->web->conns, r->conn, upload ? CONN_UPLOAD : CONN_BODY);
+    conns_state(&r->web->conns, r->conn, upload ? CONN_LARGE : CONN_BODY);
     if (!r->status && upload && r->route->sink->begin && r->route->sink->begin(r->web, r) < 0)
         reply_problem(r, 400, "the body cannot be used");
     if (r->status && has_body(r, &n) && (n == 0 || n > SPARE))
