@@ -54,6 +54,7 @@ async function readStatus() {
   }
   parts.hero.status(status);
   parts.state.show(status);
+  parts.sound.rate(status.input.rate);
   parts.threshold.floor(status.gate.floor_dbfs);
   parts.threshold.setting(status.gate.threshold);
   showListening();
@@ -146,7 +147,10 @@ function startStream() {
       later.settings?.setting?.(name, value);
     },
     onAck: (a) => parts.hero.acknowledged(a),
-    onVerdict: (v) => parts.list.verdict(v),
+    onVerdict(v) {
+      parts.list.verdict(v);
+      later.history?.verdict(v);
+    },
     onState(state) {
       notice(state);
       parts.hero.connection(state.state);
@@ -155,7 +159,7 @@ function startStream() {
       say(text(wasOpen ? 'connection.found' : 'connection.open'));
       wasOpen = true;
       readStatus();
-      parts.list.load();
+      if (status.history?.enabled !== false) parts.list.load(); /* else there is nothing but what was seen here */
     },
   });
 }

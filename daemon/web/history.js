@@ -5,12 +5,13 @@ import { eventList } from './events.js';
 const SPANS = [24, 72, 168]; /* hours */
 const STALE_MS = 60000;
 
-export function start(box, { labels, say }) {
+export function start(box, { labels, say, status }) {
   const state = { hours: 24, label: null, hour: null, counts: null, read: 0 };
   const chart = el('div', { class: 'chart' });
   const rows = el('ul', { class: 'rows', 'aria-label': text('history.sounds') });
   const table = el('div', { class: 'table' });
   const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
+  const off = el('p', { class: 'problem', hidden: true }, text('history.off'));
   const heading = el('h2', {});
   const listBox = el('div', {});
   const list = eventList(listBox, { labels, say });
@@ -18,7 +19,7 @@ export function start(box, { labels, say }) {
     el('label', {}, el('input', { type: 'radio', name: 'span', value: hours, checked: hours === state.hours, onchange: () => choose({ hours, hour: null }) }),
       el('span', {}, text(`history.span.${hours}`)))));
   box.replaceChildren(
-    el('section', { class: 'card' }, spans, problem, chart,
+    el('section', { class: 'card' }, spans, off, problem, chart,
       el('details', {}, el('summary', {}, text('history.table')), table)),
     el('div', { class: 'columns' },
       el('section', { class: 'card', 'aria-labelledby': 'h-rows' }, el('h2', { id: 'h-rows' }, text('history.sounds')), rows),
@@ -140,10 +141,12 @@ export function start(box, { labels, say }) {
 
   return {
     async open() {
+      off.hidden = status().history?.enabled !== false;
       if (Date.now() - state.read < STALE_MS) return;
       await read();
       await find();
     },
+    verdict: list.verdict,
     event(e) {
       if (e.event_type === 'start') state.read = 0;
     },

@@ -6,14 +6,17 @@ import { BANDS, colour, drawColumn, drawFrequencies, fitted, palette, surface } 
 
 const SECONDS = 60;
 const COLUMNS = SECONDS * 10;
-const LANE = 26; /* pixels below the spectrogram, for the events */
+const ROWS = 2; /* of events' names below the spectrogram */
+const ROW = 17; /* pixels */
+const LANE = 6 + ROWS * ROW;
 export const BOTTOM = -90; /* dBFS at the meter's left end; its right end is 0 */
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /* 0..1 on the meter */
 export const along = (dbfs) => Math.min(1, Math.max(0, 1 - dbfs / BOTTOM));
 
-/* onLevel(level) gets each message. Returns {event(e), draw()}: an event to be marked; a drawing anew, with another theme. */
+/* onLevel(level) gets each message. Returns {event(e), draw(), rate(hz)}: an event to be marked; a drawing
+ * anew, with another theme; the microphone's rate, for the axis. */
 export function startSound({ onLevel }) {
   const roll = rolling(document.getElementById('spectrogram'));
   const meter = meterIn(document.getElementById('meter'));
@@ -41,7 +44,7 @@ export function startSound({ onLevel }) {
   }).observe(document.querySelector('.sound'));
   new ResizeObserver(() => roll.draw()).observe(document.getElementById('spectrogram'));
   watch();
-  return { event: roll.event, draw: roll.repaint };
+  return { event: roll.event, draw: roll.repaint, rate: roll.rate };
 }
 
 function meterIn(box) {
@@ -80,6 +83,7 @@ function rolling(canvas) {
   let newest = Date.now();
   let drawn = 0;
   let marks = [];
+  let top = 8000; /* Hz */
 
   function column(x) {
     drawColumn(picture, x, store.subarray(x * BANDS, (x + 1) * BANDS), colours);
@@ -110,14 +114,15 @@ function rolling(canvas) {
     context.clearRect(0, 0, width, height);
     context.drawImage(source, head, 0, older, BANDS, 0, 0, older * scale, tall);
     if (head) context.drawImage(source, 0, 0, head, BANDS, older * scale, 0, head * scale, tall);
-    drawFrequencies(context, tall, colour('ink'), colour('card'));
+    drawFrequencies(context, tall, colour('ink'), colour('card'), top);
     drawMarks(context, width, tall);
   }
   function drawMarks(context, width, tall) {
     const x = (time) => width * (1 - (newest - time) / (1000 * SECONDS));
     marks = marks.filter((m) => m.end === null || x(m.end) > -200);
-    let free = -Infinity; /* a name never covers the one before */
-    for (const m of [...marks].sort((a, b) => a.start - b.start)) {
+    const taken = Array.from({ length: ROWS }, () => []); /* [from, to] in each row: no name covers another */
+    /* alarms first, then the newest: those have their names in any case */
+    for (const m of [...marks].sort((a, b) => b.alarm - a.alarm || b.start - a.start)) {
       const left = Math.max(0, x(m.start));
       const right = Math.max(left + 3, Math.min(width, x(m.end ?? newest)));
       if (right < 4) continue;
@@ -130,17 +135,17 @@ function rolling(canvas) {
       context.font = '600 12px system-ui, sans-serif';
       context.textBaseline = 'alphabetic';
       const wide = context.measureText(m.name).width;
-      const at = Math.max(free, Math.min(left, width - wide - 2));
-      if (at - left < 60 && at + wide < width) {
-        context.fillText(m.name, at, tall + 19);
-        free = at + wide + 10;
-      }
+      const at = Math.min(left, width - wide - 2);
+      const row = taken.findIndex((spans) => spans.every(([from, to]) => at + wide + 10 < from || at > to + 10));
+      if (row < 0) continue;
+      context.fillText(m.name, at, tall + 2 + (row + 1) * ROW);
+      taken[row].push([at, at + wide]);
     }
   }
   function event(e) {
     let mark = marks.find((m) => m.id === e.event_id);
     if (!mark) {
-      mark = { id: e.event_id, start: Date.parse(e.start), end: null, colour: () => colour(`group-${e.group || 'background'}`) };
+      mark = { id: e.event_id, start: Date.parse(e.start), end: null, alarm: e.alarm === true, colour: () => colour(`group-${e.group || 'background'}`) };
       marks.push(mark);
     }
     mark.name = `${soundName(e.label, e.name)} ${percent(e.score)}`;
@@ -151,6 +156,9 @@ function rolling(canvas) {
     for (let x = 0; x < COLUMNS; x++) column(x);
     draw();
   }
+  function rate(hz) {
+    if (hz) top = Math.min(8000, hz / 2);
+  }
   repaint();
-  return { add, draw, event, repaint };
+  return { add, draw, event, repaint, rate };
 }

@@ -44,7 +44,7 @@ export function drawColumn(picture, x, spectrum, colours) {
 const mel = (hz) => 2595 * Math.log10(1 + hz / 700);
 
 /* Where a frequency stands: 0 at the bottom, 1 at the top. */
-export const place = (hz, top = 8000) => (mel(hz) - mel(50)) / (mel(top) - mel(50));
+const place = (hz, top) => (mel(hz) - mel(50)) / (mel(top) - mel(50));
 
 /* Makes the canvas as sharp as the screen; answers its context, in CSS pixels, and its size. */
 export function fitted(canvas) {
@@ -68,12 +68,14 @@ export function surface(width, height) {
   return canvas;
 }
 
-/* "1 kHz" at its height, on a patch that keeps it readable. */
-export function drawFrequencies(context, height, ink, paper, left = 4) {
+/* "1 kHz" at its height, on a patch that keeps it readable. top: Hz of the upper edge. */
+export function drawFrequencies(context, height, ink, paper, top = 8000) {
+  const left = 4;
   context.font = '11px system-ui, sans-serif';
   context.textBaseline = 'middle';
   for (const [hz, name] of [[250, '250 Hz'], [1000, '1 kHz'], [4000, '4 kHz']]) {
-    const y = height * (1 - place(hz));
+    if (hz > 0.9 * top) continue;
+    const y = height * (1 - place(hz, top));
     context.fillStyle = paper;
     context.globalAlpha = 0.75;
     context.fillRect(left - 2, y - 8, context.measureText(name).width + 5, 16);

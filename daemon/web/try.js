@@ -139,7 +139,7 @@ function timeline(file, answer, { info, name }) {
     const source = surface(columns, answer.spectrogram.bands);
     source.getContext('2d').putImageData(image(bytes(data), columns, palette()), 0, 0);
     context.drawImage(source, 0, 0, (width * columns * step) / length, height);
-    drawFrequencies(context, height, colour('ink'), colour('card'));
+    drawFrequencies(context, height, colour('ink'), colour('card'), answer.spectrogram.top_hz);
   }
   function draw() {
     drawWave();
