@@ -21,4 +21,4 @@ mkdir -p "$cache" || exit 1
 
 export BROWSER_MODULES=$cache BROWSER_OUT=${BROWSER_OUT:-$root/build/browser}
 unset STATE_DIRECTORY RUNTIME_DIRECTORY XDG_RUNTIME_DIR NOTIFY_SOCKET LISTEN_FDS
-timeout -k 5 "${BROWSER_LIMIT:-240}" node "$root/tests/browser/run.mjs" "$@"
+timeout -k 5 "${BROWSER_LIMIT:-600}" node "$root/tests/browser/run.mjs" "$@"
