@@ -85,7 +85,8 @@ static int add_matrix(struct feature_job *job, const float *x, size_t n, size_t 
 /* Windows start every hop from sample 0; zeros fill up the last one. */
 static int add_windows(struct feature_job *job, size_t *items, struct err *err)
 {
-    size_t after = job->sound.n > job->window ? job->sound.n - job->window : 0, windows = 1 + (after + job->hop - 1) / job->hop;
+    size_t after = job->sound.n > job->window ? job->sound.n - job->window : 0,
+           windows = 1 + (after + job->hop - 1) / job->hop;
     size_t padded = (windows - 1) * job->hop + job->window;
 
     if (loaded_grow(&job->sound, padded, err) < 0)

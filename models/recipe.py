@@ -30,22 +30,27 @@ DATA_SETS = {"us8k": ("UrbanSound8K", "2"), "esc50": ("ESC-50", "4")}
 LICENCE = "weights: CC BY-NC 4.0, trained on CC BY-NC 3.0 audio ({}): not for commercial use"
 
 
-def extract(earshot, feature, params, paths, window_s=None):
-    """What the program computes of each file: arrays [rows, columns], or with window_s [windows, rows, columns]."""
+def extract(earshot, feature, params, paths, window_s=None, strict=True):
+    """What the program computes of each file: arrays [rows, columns], or with window_s [windows, rows, columns]. Not strict: None
+    for a file that it cannot read, and says so."""
     with tempfile.TemporaryDirectory() as folder:
         files, out, index = (pathlib.Path(folder) / n for n in ("files", "out.npy", "index.csv"))
         files.write_text("\n".join(map(str, paths)) + "\n")
         given = [word for k, v in params.items() for word in ("--param", f"{k}={v}")]
         window = ["--window", str(window_s)] if window_s else []
         subprocess.run([earshot, "features", "--feature", feature, *given, *window, "--list", files, "--index", index,
-                        "--output", out], check=True)
+                        "--output", out], check=strict)
         x = np.load(out)
         spans = {r["file"]: (int(r["first"]), int(r["count"])) for r in csv.DictReader(open(index))}
-    return [x[a:a + n] for a, n in (spans[str(p)] for p in paths)]
+    spans = [spans[str(p)] if strict else spans.get(str(p)) for p in paths]
+    return [s and x[s[0]:s[0] + s[1]] for s in spans]
 
 
 def freesound_ids(row):
-    """Freesound's id of the recording that a clip was cut from: it may be on one side of a split only."""
+    """Freesound's id of the recording that a clip was cut from: it may be on one side of a split only. Of a folder of one's own:
+    what `folder_rows` says."""
+    if row["dataset"] == "folder":
+        return {row["recording"]}
     if row["dataset"] not in ("esc50", "us8k", "kitchen20"):
         return set()
     parts = pathlib.Path(row["path"]).stem.split("-")

@@ -1,18 +1,51 @@
 """Training of the small networks that are there for comparison: one data set, one official fold held, seeded, resumable."""
-import csv, math, os, time
+import csv, math, os, re, time, zlib
 import numpy as np, torch, torch.nn as nn
 from torch.nn.functional import one_hot
 from recipe import SHARED_NAMES, extract, freesound_ids
 
 
+SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".au")
+
+
+def folder_rows(folder, groups=None):
+    """A folder of one's own, with a folder for each label, as a manifest would have it: five folds by recording. A recording is what
+    `groups`, a pattern, finds in the path (its first parenthesis, or all), else Freesound's number in a name as ESC-50 and UrbanSound8K
+    have it, else the file."""
+    rows = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUNDS and p.is_file()):
+        inside = path.relative_to(folder)
+        if len(inside.parts) < 2 or any(p.startswith(".") for p in inside.parts) or "\n" in str(path):
+            print(f"{str(path)!r}: in no label's folder, hidden, or a name of two lines: left out")
+            continue
+        label = re.sub("[^a-z0-9]+", "_", inside.parts[0].lower()).strip("_")
+        if not label:
+            raise SystemExit(f"{inside.parts[0]!r}: a label has letters a to z or digits; rename the folder")
+        found = re.search(groups, str(inside)) if groups else None
+        name = re.fullmatch(r"(\d+)-(\d+)-(\d+|[A-Z])-\d+", path.stem)
+        recording = (found.group(1 if found.re.groups else 0) if found else
+                     name and name.group(2 if name.group(3).isalpha() else 1) or str(inside))
+        rows.append({"path": str(inside), "dataset": "folder", "label": label, "recording": recording,
+                     "fold": str(zlib.crc32(recording.encode("utf-8", "surrogateescape")) % 5 + 1)})
+    return rows
+
+
 class Clips:
     """Clips of data sets, and who may train on them: nobody who shares a Freesound recording with a fold that is held."""
-    def __init__(self, manifest, held):
-        """held: the fold of each data set that is held, {set: fold}"""
-        self.rows = [r for r in csv.DictReader(open(manifest)) if r["dataset"] in held]
+    def __init__(self, manifest, held, groups=None):
+        """manifest: CSV, or a folder (data set "folder"); held: the fold of each data set that is held, {set: fold}"""
+        own = manifest.is_dir()
+        self.rows = (folder_rows(manifest, groups) if own else
+                     [r for r in csv.DictReader(open(manifest)) if r["dataset"] in held])
+        self.base, self.held_folds, self.strict = manifest if own else manifest.parent, held, not own
+        self.look()
+
+    def look(self):
+        """What follows from the rows."""
+        manifest, held = self.base, self.held_folds
         for pair in held.items() - {(r["dataset"], r["fold"]) for r in self.rows}:
             raise SystemExit(f"{manifest}: no clip of data set {pair[0]}, fold {pair[1]}")
-        self.paths = [manifest.parent / r["path"] for r in self.rows]
+        self.paths = [self.base / r["path"] for r in self.rows]
         name = [SHARED_NAMES.get(r["label"], r["label"]) for r in self.rows]
         self.labels = sorted(set(name))
         self.y = torch.tensor([self.labels.index(n) for n in name])
@@ -22,6 +55,11 @@ class Clips:
 
     def features(self, earshot, feature, params, window_s, cache):
         """A clip's windows, [windows, rows, columns], for each; kept in the file `cache`, which is read where it is there."""
+        if not self.strict:                                     # what cannot be read is out, and the cache is another's tomorrow
+            x = extract(earshot, feature, params, self.paths, window_s, strict=False)
+            self.rows = [r for r, w in zip(self.rows, x) if w is not None]
+            self.look()
+            return [w for w in x if w is not None]
         if not cache.exists():
             x = extract(earshot, feature, params, self.paths, window_s)
             cache.parent.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,13 @@
 """Trains us8k-nrdt or esc50-nrdt: a SELU network over five seconds of NRDT, the mean second differences at eleven delays.
 
   train_nrdt.py us8k|esc50 MANIFEST.csv models/us8k-nrdt.onnx [--work build/nrdt]
+  train_nrdt.py folder DIR mine.onnx [--groups '(.*)-[0-9]+']     recordings of your own, a folder for each label
 
 The kind of system that github.com/Joal84/audio-class is, on official folds and with weights of its own. --work keeps the
 features and, after every epoch, the state: a run that was ended goes on from there. Two minutes of a core.
 Needs what train_earshot_s.py needs.
 """
-import argparse, pathlib, time
+import argparse, pathlib, time, zlib
 import numpy as np, torch, torch.nn as nn
 from recipe import DATA_SETS, LICENCE, NRDT, add_metadata, halve_weights
 from smallnet import Clips, fit, mask, smooth
@@ -97,9 +98,9 @@ def batch(x, a):
 
 def main(a):
     torch.set_num_threads(a.threads)
-    name, held = DATA_SETS[a.data]
+    name, held = DATA_SETS.get(a.data, (a.manifest.resolve().name, "5"))
     held = a.held or held
-    clips = Clips(a.manifest, {a.data: held})
+    clips = Clips(a.manifest, {a.data: held}, a.groups)
     windows = clips.features(a.earshot, "nrdt", NRDT, WINDOW_S, a.work / f"{a.data}-features.npz")
     x = torch.from_numpy(np.stack([w[0] for w in windows]))
     torch.manual_seed(a.seed)
@@ -111,7 +112,9 @@ def main(a):
             return (torch.cat([shown(b[:, None]) for b in x[clips.held].split(64)]).argmax(1) == clips.y[clips.held]).float().mean()
 
     print(f"{name}: {clips.train.sum()} clips to train, {clips.held.sum()} of fold {held} held", flush=True)
-    state = a.work / f"{a.data}-{held}-{a.seed}.pt"
+    a.work.mkdir(parents=True, exist_ok=True)
+    mine = f"-{zlib.crc32(repr([(r['path'], r['label']) for r in clips.rows]).encode()):08x}" if a.data == "folder" else ""
+    state = a.work / f"{a.data}{mine}-{held}-{a.seed}.pt"
     fit(net, batch(x, a), clips, a, state, lambda w: f"held {right(w):.1%}")
     share = right(net.state_dict())
     torch.onnx.export(Export(net).eval(), torch.zeros(1, 1, DELAYS, FRAMES), str(a.onnx), opset_version=13, input_names=["nrdt"],
@@ -121,7 +124,7 @@ def main(a):
         "window_s": str(WINDOW_S), "labels": "\n".join(clips.labels), "activation": "softmax", "held": f"{a.data}:{held}",
         "thresholds": "\n".join(["0.60"] * len(clips.labels)),
         "accuracy": f"{name} fold {held}, not seen: {share:.1%} of {clips.held.sum()} clips",
-        "data": f"{name}, the folds at hand without fold {held} and the recordings in it", "licence": LICENCE.format(name),
+        "data": f"{name}, the folds at hand without fold {held} and the recordings in it", "licence": "not stated" if a.data == "folder" else LICENCE.format(name),
         "date": time.strftime("%Y-%m-%d"),
         "description": f"SELU network over 5 s of NRDT, {a.epochs} epochs of models/train_nrdt.py; for comparison"})
     print(f"fold {held}: {share:.1%} of {clips.held.sum()}")
@@ -129,12 +132,13 @@ def main(a):
 
 if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("data", choices=sorted(DATA_SETS))
+    p.add_argument("data", choices=sorted(DATA_SETS) + ["folder"])
     p.add_argument("manifest", type=pathlib.Path)
     p.add_argument("onnx", type=pathlib.Path)
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/nrdt"), help="features and state (build/nrdt)")
     p.add_argument("--earshot", default="build/earshot")
-    p.add_argument("--held", help="fold that is not trained on (us8k 2, esc50 4)")
+    p.add_argument("--held", help="fold that is not trained on (us8k 2, esc50 4; of a folder, 1 to 5 by recording: 5)")
+    p.add_argument("--groups", help="pattern that says which clips of a folder are of one recording (smallnet.folder_rows)")
     p.add_argument("--epochs", type=int, default=60)
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--lr", type=float, default=1.5e-3)

@@ -33,9 +33,11 @@ static double step_of(double range)
 
 static void draw_axes(const struct plot *p, const char *name, bool shares)
 {
-    double step = step_of(p->high - p->low), epochs = fmax(1, step_of((double)p->n));
+    double step = step_of(p->high - p->low);
+    size_t epochs = (size_t)fmax(1, step_of((double)p->n));
 
-    for (double v = ceil(p->low / step) * step; v <= p->high + 1e-9; v += step) {
+    for (int i = (int)ceil(p->low / step); i * step <= p->high + 1e-9; i++) {
+        double v = i * step;
         fprintf(p->out, "<path d=\"M%d %.1fH%d\" stroke=\"#e0e0e0\"/>\n", LEFT, y_of(p, v), WIDTH - RIGHT);
         fprintf(p->out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LEFT - 6, y_of(p, v) + 4);
         if (shares)
@@ -43,8 +45,8 @@ static void draw_axes(const struct plot *p, const char *name, bool shares)
         else
             fprintf(p->out, "%.3g</text>\n", v);
     }
-    for (double e = epochs; e <= (double)p->n; e += epochs)
-        fprintf(p->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f</text>\n", x_of(p, (size_t)e),
+    for (size_t e = epochs; e <= p->n; e += epochs)
+        fprintf(p->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%zu</text>\n", x_of(p, e),
                 p->top + HEIGHT + 18, e);
     fprintf(p->out, "<path d=\"M%d %.1fV%.1fH%d\" stroke=\"#555\" fill=\"none\"/>\n", LEFT, p->top, p->top + HEIGHT,
             WIDTH - RIGHT);

@@ -209,11 +209,12 @@ static void forward(struct dense *d, size_t n, float dropout, struct random *r)
 static double softmax(const float *z, size_t n, float *out)
 {
     float top = z[0];
-    double sum = 0;
 
     for (size_t i = 1; i < n; i++)
         top = z[i] > top ? z[i] : top;
-    for (size_t i = 0; i < n; i++) {
+    out[0] = expf(z[0] - top);
+    double sum = (double)out[0];
+    for (size_t i = 1; i < n; i++) {
         out[i] = expf(z[i] - top);
         sum += (double)out[i];
     }

@@ -12,7 +12,7 @@
 struct place {
     uint64_t weights, train; /* sizes, to tell another training's state */
     uint64_t epoch, step, best, since, adam_steps;
-    double loss, best_loss;
+    double loss, best_loss, best_right;
     struct random random;
 };
 
@@ -107,6 +107,7 @@ struct fit *fit_new(const struct fit_params *p, const struct fit_data *data, str
     random_seed(&r, p->seed, 0);
     dense_init(f->net, &r);
     f->at.best_loss = INFINITY;
+    f->at.best_right = -1;
     begin_epoch(f);
     return f;
 }
@@ -160,6 +161,13 @@ static void check(struct fit *f, struct fit_point *point)
     point->check_right = (double)right / (double)d->n_check;
 }
 
+/* The loss of recordings that it does not know soon rises, while more and more of them are right: it decides between equals. */
+static bool is_better(const struct place *best, const struct fit_point *point)
+{
+    return point->check_right > best->best_right ||
+           (point->check_right == best->best_right && point->check_loss < best->best_loss);
+}
+
 static void end_epoch(struct fit *f)
 {
     struct place *at = &f->at;
@@ -168,8 +176,9 @@ static void end_epoch(struct fit *f)
     point->loss = at->loss / (double)f->data.n_train;
     check(f, point);
     at->since++;
-    if (!f->data.n_check || point->check_loss < at->best_loss) {
+    if (!f->data.n_check || is_better(at, point)) {
         at->best_loss = point->check_loss;
+        at->best_right = point->check_right;
         at->best = at->epoch;
         at->since = 0;
         memcpy(f->best, dense_weights(f->net), at->weights * sizeof *f->best);

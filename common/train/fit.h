@@ -44,9 +44,9 @@ void fit_free(struct fit *f);
 bool fit_step(struct fit *f);
 
 struct fit_progress {
-    size_t epoch;             /* that are complete */
-    size_t step, steps;       /* of the one under way */
-    size_t best;              /* epoch that is kept, from 1; 0: none yet */
+    size_t epoch;       /* that are complete */
+    size_t step, steps; /* of the one under way */
+    size_t best; /* epoch that is kept, from 1: most checked items right, among equals the least loss; 0: none yet */
     struct fit_point *points; /* [epoch] */
 };
 struct fit_progress fit_progress(const struct fit *f);

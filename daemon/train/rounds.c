@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC UINT64_C(0x3176657461747365)
+#define MAGIC UINT64_C(0x3276657461747365)
 
 struct run {
     struct train_rounds *t;

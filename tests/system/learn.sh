@@ -100,6 +100,22 @@ check "evaluate measures what was told for the clips kept apart" bash -c "
     python3 -c 'import json; a, b = (json.load(open(f))[\"accuracy\"] for f in (\"evaluated.json\", \"report/report.json\"))
 assert a == b, (a, b)'"
 
+if "$PYTHON" -c 'import numpy, onnx, torch' 2>/dev/null; then
+    cp -r a nrdt && echo no >nrdt/low/no.wav
+    OMP_NUM_THREADS=1 timeout 300 "$PYTHON" "$root/models/train_nrdt.py" folder nrdt nrdt.onnx --groups "$G" --epochs 1 --work nrdt.work \
+        --earshot "$EARSHOT" >out.txt 2>err.txt
+    check "the recipe of the NRDT network takes such a folder, too" bash -c "grep -q 'clips to train' out.txt &&
+        '$EARSHOT' classify --json --model ./nrdt.onnx a/low/low0-0.wav | grep -q '\"label\":\"mid\"'"
+else
+    skip "the recipe of the NRDT network: numpy, onnx or torch is not installed"
+fi
+
+if command -v script >/dev/null; then
+    script -qec "'$EARSHOT' train --kind mfcc-mlp --window 1 a --groups '$G' --layers 600,600 --epochs 150 --patience 0 --folds 2 -o f.onnx" /dev/null \
+        </dev/null >tty.txt 2>&1
+    check "on a terminal it tells how far it is, and how long it will take" grep -Eaq 'fold [12] of 2, epoch [0-9]+ of 150, .*[0-9]:[0-9][0-9] left' tty.txt
+fi
+
 echo "--- folds and leaks"
 { echo path,label,fold,recording; for f in a/*/*.wav; do
     n=${f##*/}; l=${n%%[0-9]*}; k=${n#"$l"}; k=${k%%-*}; echo "$f,$l,$((k % 2)),$l$k"; done; } >good.csv
