@@ -3,13 +3,11 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define QUEUE_EVENTS 64 /* messages that a client may be behind */
 #define QUEUE_LEVELS 30 /* 3 s */
-#define CROWD        8  /* watchers */
 
 struct live *live_of(struct web *w)
 {
@@ -109,19 +107,6 @@ static void tell_state(struct live *l, const struct live_state *now)
         live_tell(l, "status", state_json(now));
 }
 
-/* What a crowd took is given back when it has gone. */
-static void give_back(struct live *l)
-{
-    unsigned watching = sse_watching(l->events) + sse_watching(l->levels);
-
-    if (watching > l->crowd)
-        l->crowd = watching;
-    if (watching || l->crowd < CROWD)
-        return;
-    malloc_trim(0);
-    l->crowd = 0;
-}
-
 static void on_health(struct web *w, const struct health *h)
 {
     struct live *l = live_of(w);
@@ -138,7 +123,6 @@ static void on_health(struct web *w, const struct health *h)
             now.connected = h->outputs[i].connected;
     tell_state(l, &now);
     live_batches_tick(l);
-    give_back(l);
 }
 
 /* "ack" is no setting, but told the same way: its value is what viewers get. */

@@ -22,7 +22,6 @@ struct live {
     struct vocabulary *vocabulary; /* NULL: names are made of labels */
     struct live_levels *meter;
     char node[MQTT_NODE];
-    unsigned crowd; /* the teller's: the most that watched since all were gone */
 
     pthread_mutex_t lock; /* guards what follows; held for copies and comparisons */
     struct live_state {
