@@ -24,7 +24,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
-QUICK_NAMES := daemon commands clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level plot
+QUICK_NAMES := daemon commands teach clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level plot
 WAITING_NAMES   := service web fleet webhook mqtt store homeassistant microphone capture ears web_live web_load
 COMPUTING_NAMES := train learn calibrate import soundscape compare web_upload
 LONG_NAMES  := tree arm64 units browser
@@ -111,7 +111,8 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/gen/onnx.pb-c.h
 
 # gcc 12 vectorises next to nothing at -O2
 ifeq ($(SAN),)
-$(BUILD)/obj/common/audio/%.o $(BUILD)/obj/common/features/%.o $(BUILD)/obj/common/train/%.o: CFLAGS += -O3
+$(BUILD)/obj/common/audio/%.o $(BUILD)/obj/common/features/%.o $(BUILD)/obj/common/train/%.o \
+$(BUILD)/obj/common/teach/%.o: CFLAGS += -O3
 endif
 
 # The schema that libonnx-dev installs. Generated code: its warnings are not ours.
@@ -269,7 +270,7 @@ install: all
 		$(DESTDIR)$(UNITDIR)/user $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/libexec/earshot
 	install -m 755 $(BUILD)/earshot $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(HELPERS) $(DESTDIR)$(PREFIX)/libexec/earshot/
-	install -m 644 models/labels.csv models/LICENSE $(wildcard models/*.onnx models/*.flac models/*.md) \
+	install -m 644 models/labels.csv models/LICENSE $(wildcard models/*.onnx models/*.background models/*.flac models/*.md) \
 		$(DESTDIR)$(SHARE)/models/
 	install -m 644 conf/man/earshot.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 conf/man/earshot.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/

@@ -183,7 +183,7 @@ static void ear_finish(struct ear *e, struct verdict *out)
 
 static int ear_new(struct ear *e, const struct classify_params *p, const char *model_path, struct err *err)
 {
-    e->recogniser = recogniser_new(model_path, p->vocabulary, &p->decision, err);
+    e->recogniser = recogniser_new_taught(model_path, p->vocabulary, p->taught, &p->decision, err);
     if (!e->recogniser)
         return -1;
     size_t n = recogniser_model(e->recogniser)->n_labels;
@@ -244,6 +244,11 @@ void classifier_free(struct classifier *c)
 const struct model_info *classifier_model(const struct classifier *c, size_t i)
 {
     return recogniser_model(c->ears[i].recogniser);
+}
+
+const char *classifier_note(const struct classifier *c, size_t i)
+{
+    return recogniser_note(c->ears[i].recogniser);
 }
 
 /* Returns the frames heard, -1 with err where nothing could be. `broken`, with err, when the end was not the end. */

@@ -17,6 +17,7 @@ struct classify_params {
     bool no_gate; /* events from a gate that is always open */
     double hop_s;
     enum vocabulary_choice vocabulary;
+    const char *taught; /* the file of what was taught (recogniser_new_taught), NULL: none */
     struct decision_params decision;
 };
 
@@ -46,6 +47,9 @@ void classifier_free(struct classifier *c);
 
 /* The i-th model; the classifier's. */
 const struct model_info *classifier_model(const struct classifier *c, size_t i);
+
+/* What of the taught is not heard (recogniser_note) by the i-th. */
+const char *classifier_note(const struct classifier *c, size_t i);
 
 /* Called now and then with the seconds of sound read since the last call. */
 typedef void classify_progress(void *ctx, double seconds);

@@ -1,5 +1,6 @@
 #include "daemon/classify_batch.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "daemon/classify_print.h"
 #include "daemon/cmd.h"
 
@@ -230,6 +231,9 @@ static int start_jobs(struct batch *b, struct job *jobs, size_t n)
         if (!jobs[i].classifier)
             return cmd_fail(EXIT_USAGE, "classify", "%s", err.text);
     }
+    for (size_t i = 0; i < p->n_models; i++)
+        if (*classifier_note(jobs[0].classifier, i))
+            log_warn("%s", classifier_note(jobs[0].classifier, i));
     for (size_t i = 0; i < n; i++) {
         int rc = pthread_create(&jobs[i].thread, NULL, work, &jobs[i]);
         if (rc != 0 && i == 0)

@@ -9,12 +9,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void classify_take_config(struct classify_params *out, const struct config *c)
 {
     out->gate = c->gate;
     out->hop_s = c->model.hop;
     out->vocabulary = (enum vocabulary_choice)c->model.vocabulary;
+    out->taught = *c->model.taught_file ? c->model.taught_file : NULL;
     pipeline_decision_params(c, &out->decision);
 }
 
@@ -82,6 +84,8 @@ char *classify_settings(const struct config *c, const char *const *model_paths, 
     if (rc == 0 && c->model.vocabulary == VOCABULARY_EARSHOT &&
         model_find_file("labels.csv", labels, sizeof labels, NULL) == 0)
         rc = write_file(out, "labels", labels, err);
+    if (rc == 0 && *c->model.taught_file && access(c->model.taught_file, F_OK) == 0)
+        rc = write_file(out, "taught", c->model.taught_file, err);
     write_options(out, c);
     if (fclose(out) != 0 && rc == 0)
         rc = err_set(err, "no memory");

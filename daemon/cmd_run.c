@@ -16,6 +16,7 @@
 #include "daemon/run_outputs.h"
 #include "daemon/service.h"
 #include "daemon/statedir.h"
+#include "daemon/teach/watch.h"
 #include "model/model.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@ struct daemon {
     struct commands *commands;
     struct daemon_control in; /* what outputs ask of us */
     struct run_control *control;
+    struct taught_watch *taught; /* NULL: nobody looks */
     bool has_state, fast;
 };
 
@@ -158,7 +160,8 @@ static double loop(struct daemon *d)
 {
     struct pollfd fds[] = {{service_fd(d->service), POLLIN, 0},
                            {pipeline_end_fd(d->pipeline), POLLIN, 0},
-                           {commands_fd(d->commands), POLLIN, 0}};
+                           {commands_fd(d->commands), POLLIN, 0},
+                           {taught_watch_fd(d->taught), POLLIN, 0}};
     int64_t next = clock_ms(CLOCK_MONOTONIC);
 
     for (unsigned n = 0;;) {
@@ -168,7 +171,7 @@ static double loop(struct daemon *d)
             next += TICK_MS * (1 + -wait / TICK_MS);
             continue;
         }
-        if (poll(fds, 3, (int)wait) < 0 && errno != EINTR)
+        if (poll(fds, sizeof fds / sizeof *fds, (int)wait) < 0 && errno != EINTR)
             log_error("poll: %s", strerror(errno));
         if (fds[0].revents) {
             switch (service_take(d->service)) {
@@ -183,6 +186,8 @@ static double loop(struct daemon *d)
         }
         if (fds[2].revents)
             commands_run(d->commands);
+        if (fds[3].revents && taught_watch_take(d->taught, d->cx->config.model.file, d->cx->config.model.hop))
+            run_config_taught(&d->config);
         if (fds[1].revents) {
             log_info("the input has ended");
             return FLUSH_END_S;
@@ -216,6 +221,15 @@ static int open_clips(struct daemon *d, struct err *err)
     return 0;
 }
 
+/* Before the model is loaded: what is taught from then on is seen. */
+static void open_taught(struct daemon *d)
+{
+    struct err err;
+
+    if (d->has_state && !(d->taught = taught_watch_new(d->state_dir, &err)))
+        log_warn("%s", err.text);
+}
+
 static int start(struct daemon *d, struct err *err)
 {
     if (!*d->cx->config_path)
@@ -225,6 +239,7 @@ static int start(struct daemon *d, struct err *err)
     run_config_open(&d->config, d->cx, d->has_state ? d->state_dir : NULL);
     open_log(&d->cx->config);
     run_levels_init(&d->levels, d->has_state ? d->state_dir : "");
+    open_taught(d);
     if (open_pipeline(d, err) < 0 || open_outputs(d, err) < 0 || open_clips(d, err) < 0)
         return -1;
     if (pipeline_start(d->pipeline, d->outputs.list, d->outputs.n, err) < 0)
@@ -237,6 +252,7 @@ static int start(struct daemon *d, struct err *err)
         return err_set(err, "out of memory");
     commands_announce(d->commands);
     run_config_tell_labels(&d->config);
+    taught_watch_begin(d->taught, d->cx->config.model.file, d->cx->config.model.hop);
     return 0;
 }
 
@@ -273,6 +289,7 @@ static int run_daemon(struct daemon *d)
         run_outputs_tick(&d->outputs, d->pipeline, d->service, 1);
     clips_stop(d->clips, flush_s > FLUSH_TERM_S ? flush_s : FLUSH_CLIPS_S);
     run_outputs_close(&d->outputs, flush_s);
+    taught_watch_free(d->taught);
     run_control_free(d->control);
     commands_free(d->commands);
     pipeline_free(d->pipeline);

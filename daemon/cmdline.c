@@ -3,9 +3,12 @@
 #include "base/text.h"
 #include "daemon/instance.h"
 #include "daemon/settings.h"
+#include "daemon/statedir.h"
+#include "daemon/teach/taught.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -116,12 +119,28 @@ int cmdline_apply(const struct cmd_context *cx, struct config *c, struct err *er
     return 0;
 }
 
+/* Where what was taught stands, for all who listen. */
+static void find_taught(const struct cmd_context *cx, struct config *c)
+{
+    char dir[PATH_MAX];
+    struct err none;
+    size_t size = sizeof c->model.taught_file;
+
+    c->model.taught_file[0] = '\0';
+    if (!c->model.taught || state_dir_look(cx, dir, sizeof dir, &none) < 0)
+        return;
+    int n = snprintf(c->model.taught_file, size, "%s/" TAUGHT_FILE, dir);
+    if (n < 0 || (size_t)n >= size)
+        c->model.taught_file[0] = '\0';
+}
+
 int cmdline_reload(const struct cmd_context *cx, struct config *fresh, struct err *err)
 {
     if (config_init(fresh, err) < 0 || (*cx->config_path && config_read(fresh, cx->config_path, NULL, err) < 0) ||
         (cx->settings && settings_apply(cx->settings, fresh, err) < 0) || cmdline_apply(cx, fresh, err) < 0)
         return -1;
     instance_node(fresh);
+    find_taught(cx, fresh);
     return config_check(fresh, err);
 }
 

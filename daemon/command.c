@@ -53,6 +53,20 @@ static int take_value(const json_t *value, struct command_payload *out, struct e
     return 0;
 }
 
+/* {"event_id": ID, "verdict": WORD or null}, of set/label: as "ID WORD", "ID undo". */
+static int take_verdict(const json_t *o, struct command_payload *out, struct err *err)
+{
+    const char *id = json_string_value(json_object_get(o, "event_id"));
+    const json_t *verdict = json_object_get(o, "verdict");
+    const char *word = json_is_null(verdict) ? "undo" : json_string_value(verdict);
+    char text[COMMAND_VALUE];
+
+    if (!id || !word || json_object_size(o) != 2)
+        return err_set(err, "allowed: \"event_id\": text and \"verdict\": text or null, and nothing besides");
+    int n = snprintf(text, sizeof text, "%s %s", id, word);
+    return n < 0 || (size_t)n >= sizeof text ? err_set(err, "too long") : take_text(text, (size_t)n, out, err);
+}
+
 static int take_object(const char *text, size_t n, struct command_payload *out, struct err *err)
 {
     json_error_t why;
@@ -63,6 +77,11 @@ static int take_object(const char *text, size_t n, struct command_payload *out, 
 
     if (!o)
         return err_set(err, "no JSON object: %.100s", why.text);
+    if (json_object_get(o, "event_id")) {
+        rc = take_verdict(o, out, err);
+        json_decref(o);
+        return rc;
+    }
     json_object_foreach(o, key, member)
     {
         if (strcmp(key, "persist") == 0 && json_is_boolean(member))

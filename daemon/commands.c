@@ -5,6 +5,9 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "daemon/alarms.h"
+#include "daemon/statedir.h"
+#include "daemon/teach/taught.h"
+#include "daemon/teach/verdict.h"
 #include "model/model.h"
 #include <ctype.h>
 #include <errno.h>
@@ -32,7 +35,7 @@ struct commands {
     size_t first, n;
     unsigned tickets;
     struct command_result results[COMMANDS_WAIT]; /* of ticket t: at t % COMMANDS_WAIT */
-    char told[8][COMMAND_VALUE];                  /* settings as last told to the outputs, by row */
+    char told[10][COMMAND_VALUE];                 /* settings as last told to the outputs, by row */
     struct config in_force;                       /* a copy, for other threads; copied: it is there */
     bool copied;
 };
@@ -84,6 +87,31 @@ static int do_test(struct commands *c, const char *value, struct err *err)
     return c->tester.begin ? c->tester.begin(c->tester.ctx, value, err) : err_set(err, "not ready for a test yet");
 }
 
+static int state_dir_of(struct commands *c, char *dir, size_t size, struct err *err)
+{
+    return c->config->settings.path[0] ? state_dir_look(c->config->cx, dir, size, err)
+                                       : err_set(err, "there is no state directory, so nothing is kept or learned");
+}
+
+/* "EVENT_ID VERDICT", "EVENT_ID undo": what is learned of it comes by itself (daemon/teach/watch.h). */
+static int do_label(struct commands *c, const char *value, struct err *err)
+{
+    char dir[4096], id[UUID_SIZE], verdict[VERDICT_SIZE];
+
+    if (sscanf(value, "%36s %47s", id, verdict) != 2)
+        return err_set(err, "allowed: {\"event_id\": ID, \"verdict\": \"right\", \"wrong\", a label or null}");
+    if (state_dir_of(c, dir, sizeof dir, err) < 0)
+        return -1;
+    return strcmp(verdict, "undo") == 0 ? verdict_undo(dir, id, NULL, err) : verdict_set(dir, id, verdict, NULL, err);
+}
+
+static int do_forget(struct commands *c, const char *value, struct err *err)
+{
+    char dir[4096];
+
+    return state_dir_of(c, dir, sizeof dir, err) < 0 ? -1 : taught_forget(dir, value, err);
+}
+
 static const struct row {
     const char *name;
     const char *key;                                  /* the option that it stands for; NULL: an action */
@@ -97,6 +125,8 @@ static const struct row {
     {"min_score", "decision.threshold", NULL, NULL},
     {"ack", NULL, NULL, do_ack},
     {"test", NULL, NULL, do_test},
+    {"label", NULL, NULL, do_label},
+    {"forget", NULL, NULL, do_forget},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 _Static_assert(ROWS <= sizeof((struct commands *)0)->told / COMMAND_VALUE, "a place for what each row was told as");

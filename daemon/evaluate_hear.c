@@ -1,4 +1,5 @@
 #include "daemon/evaluate_hear.h"
+#include "base/log.h"
 
 #include "base/clock.h"
 #include "daemon/classify_print.h"
@@ -39,6 +40,8 @@ int hearing_open(struct hearing *h, const struct evaluate *e)
         if (!h->classifiers[h->n_jobs])
             return cmd_fail(EXIT_USAGE, EVALUATE, "%s", err.text);
     }
+    if (*classifier_note(h->classifiers[0], 0))
+        log_warn("%s", classifier_note(h->classifiers[0], 0));
     h->model = classifier_model(h->classifiers[0], 0);
     return EXIT_GOOD;
 }

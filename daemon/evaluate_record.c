@@ -138,7 +138,7 @@ struct recorder *recorder_new(const struct classify_params *params, const char *
         return NULL;
     }
     r->params = *params;
-    r->recogniser = recogniser_new(model_path, params->vocabulary, &params->decision, err);
+    r->recogniser = recogniser_new_taught(model_path, params->vocabulary, params->taught, &params->decision, err);
     if (!r->recogniser)
         goto fail;
     if (listener_new(&r->listener, recogniser_model(r->recogniser)) < 0) {

@@ -161,6 +161,7 @@ void pipeline_free(struct pipeline *p)
     recogniser_free(p->recogniser);
     pipeline_free_labels(p->labels);
     live_tap_free(p->live);
+    ring_free(p->tape);
     if (p->wake_worker >= 0)
         close(p->wake_worker);
     if (p->end_fd >= 0)

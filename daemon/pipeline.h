@@ -23,6 +23,9 @@ const char *const *pipeline_labels(const struct pipeline *p, size_t *n);
 /* Length of the windows that the model in use looks at. Any thread. */
 double pipeline_window_s(const struct pipeline *p);
 
+/* Was that label taught to this box? Any thread. */
+bool pipeline_is_taught(const struct pipeline *p, const char *label);
+
 /* The score that such a label's model has as its own threshold; -1: the model in use does not know it. Any thread. */
 float pipeline_threshold_of(const struct pipeline *p, const char *label);
 
@@ -60,6 +63,10 @@ const struct config *pipeline_input(const struct pipeline *p);
 /* Has the analysis thread look for a calibrator's tone for the next 2 s, and gives what it found so far (TONE_NONE at first). What
  * was found before is forgotten 2 s after the last call. Any thread. */
 void pipeline_watch_tone(struct pipeline *p, struct tone_state *out);
+
+/* What the microphone gave since the last call, mono, [input] gain in it; for 2 s after a call it is kept for the next one, as far as there is
+ * room (0.5 s and more). Returns the frames (at most `most`, which is 1024 or more), 0: none yet, -1: no memory. One thread. */
+int pipeline_take_tape(struct pipeline *p, float *out, size_t most, unsigned *rate, struct err *err);
 
 void pipeline_levels(struct pipeline *p, struct analysis_levels *out);
 

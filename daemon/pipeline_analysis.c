@@ -305,6 +305,7 @@ static void analyse_block(struct pipeline *p, const struct audio_block *b)
         pipeline_measure(p, b, p->mono, gap);
         pipeline_check_tone(p, b->frames, gap);
         pipeline_show(p, b);
+        pipeline_put_tape(p, b);
     } else {
         pause_clips(p);
         analysis_skip(p->analysis, b->frames);

@@ -38,8 +38,8 @@ struct request {
 /* Labels are handed out by pointer: all that there ever were are kept. */
 struct label_set {
     struct label_set *older;
-    size_t n;
-    float *thresholds; /* the model's own */
+    size_t n, n_taught; /* the latter: at the end */
+    float *thresholds;  /* the model's own */
     double window_s;
     char *labels[];
 };
@@ -106,6 +106,8 @@ struct pipeline {
     char model_name[64];
     struct stat
         model_file; /* of the model last loaded, before it was read; pipeline_new's and pipeline_reload's caller */
+    _Atomic(struct ring *) tape;        /* pipeline_tape.c; NULL: nobody ever recorded */
+    atomic_int_fast64_t tape_until;     /* CLOCK_MONOTONIC, ns */
     _Atomic(struct label_set *) labels; /* of the newest model; release and acquire */
     void (*on_labels)(void *ctx, const char *const *labels, size_t n);
     void *on_labels_ctx;
@@ -123,6 +125,8 @@ int pipeline_swap(struct pipeline *p, struct recogniser *r, struct err *err);
 /* The analysis thread, of each block: the level meter measures what the gate sees, before any filter; a gap is none of it. mono NULL:
  * nobody listens. */
 void pipeline_measure(struct pipeline *p, const struct audio_block *b, const float *mono, uint64_t gap);
+/* ... and whoever records it. */
+void pipeline_put_tape(struct pipeline *p, const struct audio_block *b);
 /* ... and a calibrator's tone, while somebody watches. */
 void pipeline_check_tone(struct pipeline *p, size_t frames, uint64_t gap);
 

@@ -41,9 +41,13 @@ struct recogniser *pipeline_load_model(const struct config *config, struct stat 
     pipeline_decision_params(config, &decision);
     if (stat(path, file) < 0)
         *file = (struct stat){0}; /* the loader says why */
-    struct recogniser *r = recogniser_new(path, (enum vocabulary_choice)config->model.vocabulary, &decision, err);
+    const char *taught = *config->model.taught_file ? config->model.taught_file : NULL;
+    struct recogniser *r =
+        recogniser_new_taught(path, (enum vocabulary_choice)config->model.vocabulary, taught, &decision, err);
     if (!r)
         return NULL;
+    if (*recogniser_note(r))
+        log_warn("%s", recogniser_note(r));
     if (check_windows(config, recogniser_window_s(r), path, err) < 0) {
         recogniser_free(r);
         return NULL;

@@ -49,6 +49,16 @@ double pipeline_window_s(const struct pipeline *p)
     return atomic_load_explicit(&p->labels, memory_order_acquire)->window_s;
 }
 
+bool pipeline_is_taught(const struct pipeline *p, const char *label)
+{
+    struct label_set *s = atomic_load_explicit(&p->labels, memory_order_acquire);
+
+    for (size_t i = s ? s->n - s->n_taught : 0; s && i < s->n; i++)
+        if (strcmp(s->labels[i], label) == 0)
+            return true;
+    return false;
+}
+
 float pipeline_threshold_of(const struct pipeline *p, const char *label)
 {
     struct label_set *s = atomic_load_explicit(&p->labels, memory_order_acquire);
@@ -78,6 +88,7 @@ int pipeline_add_labels(struct pipeline *p, const struct model_info *m)
         return -1;
     }
     memcpy(s->thresholds, m->thresholds, bytes);
+    s->n_taught = m->n_taught;
     s->window_s = m->window_s;
     s->older = newest;
     atomic_store_explicit(&p->labels, s, memory_order_release);
@@ -144,9 +155,20 @@ int pipeline_swap(struct pipeline *p, struct recogniser *r, struct err *err)
 
 /* --- reload --------------------------------------------------------------------------------------------------------- */
 
+/* ... but for what was taught? */
+static bool same_own_labels(const struct label_set *s, const struct model_info *m)
+{
+    size_t n = s->n - s->n_taught;
+    bool same = n == m->n_labels - m->n_taught;
+
+    for (size_t i = 0; same && i < n; i++)
+        same = strcmp(s->labels[i], m->labels[i]) == 0;
+    return same;
+}
+
 static int check_change(const struct pipeline *p, const struct recogniser *r, bool other_labels, struct err *err)
 {
-    if (other_labels && p->clips)
+    if (other_labels && p->clips && !same_own_labels(p->labels, recogniser_model(r)))
         return err_set(
             err,
             "the model %s knows other labels than the running one, by which recordings are kept or not: restart "

@@ -83,7 +83,7 @@ void run_config_tell_labels(struct run_config *r)
     size_t n;
     const char *const *labels = pipeline_labels(r->pipeline, &n);
 
-    run_labels_tell(r->outputs, labels, n, &r->cx->config);
+    run_labels_tell(r->outputs, labels, n, &r->cx->config, r->pipeline);
 }
 
 static bool among(const char *label, const char *const *labels, size_t n)
@@ -109,7 +109,7 @@ static void on_labels(void *ctx, const char *const *fresh, size_t n_fresh)
     for (size_t i = 0; i < n_old; i++)
         if (!among(old[i], fresh, n_fresh))
             both[n++] = old[i];
-    run_labels_tell(r->outputs, both, n, &r->cx->config);
+    run_labels_tell(r->outputs, both, n, &r->cx->config, r->pipeline);
     free(both);
 }
 
@@ -214,6 +214,19 @@ int run_config_reset(struct run_config *r, const char *key, struct err *err)
     if (rc == 0)
         note_set(r, key, false);
     return rc;
+}
+
+void run_config_taught(struct run_config *r)
+{
+    struct err err;
+
+    if (!*r->cx->config.model.taught_file)
+        return;
+    if (pipeline_reload(r->pipeline, &r->cx->config, true, &err) < 0)
+        log_warn("what was taught is not in use yet: %s", err.text);
+    else
+        log_info("what was taught is in use");
+    run_config_tell_labels(r);
 }
 
 /* --- SIGHUP --------------------------------------------------------------------------------------------------------- */

@@ -37,6 +37,9 @@ int run_config_reset(struct run_config *r, const char *key, struct err *err);
 /* Tells the outputs which sounds there are now. */
 void run_config_tell_labels(struct run_config *r);
 
+/* What was taught is another: puts it into use, between two windows. The sounds that are on end and begin anew. */
+void run_config_taught(struct run_config *r);
+
 /* SIGHUP. Logs what happens. */
 void run_config_reload(struct run_config *r);
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "daemon/control.h"
 #include "daemon/level_json.h"
+#include "daemon/teach/tape_json.h"
 #include "daemon/tone_json.h"
 #include <jansson.h>
 #include <pthread.h>
@@ -29,6 +30,8 @@ struct run_control {
     atomic_bool cancel;
     char label[LABEL_SIZE], model[64];
     struct output_report reports[MAX_REPORTS];
+    json_int_t recordings;   /* the control thread's: how many there were */
+    float tape[TAPE_FRAMES]; /* likewise */
 };
 
 /* --- test events ---------------------------------------------------------------------------------------------------- */
@@ -242,9 +245,31 @@ static int answer_tone(void *ctx, struct control_call *call, struct err *err)
     return 0;
 }
 
+/* What the microphone gives, as long as the client reads. One at a time, the newest: nobody tells us of a client that went away. */
+static int answer_record(void *ctx, struct control_call *call, struct err *err)
+{
+    struct run_control *r = ctx;
+    struct health h;
+    unsigned rate = 0;
+
+    if (call->n == 0)
+        json_object_set_new(call->memo, "recording", json_integer(++r->recordings));
+    if (json_integer_value(json_object_get(call->memo, "recording")) != r->recordings)
+        return err_set(err, "somebody else is recording now");
+    pipeline_health(r->pipeline, &h);
+    if (!h.listening)
+        return err_set(err, "listening is switched OFF");
+    int n = pipeline_take_tape(r->pipeline, r->tape, TAPE_FRAMES, &rate, err);
+    if (n < 0)
+        return -1;
+    call->reply = tape_json(r->tape, (size_t)n, rate);
+    call->again_ms = 50;
+    return 0;
+}
+
 static const struct control_command commands[] = {
-    {"levels", answer_levels}, {"set", answer_set},   {"settings", answer_settings},
-    {"test", answer_test},     {"tone", answer_tone}, {NULL, NULL},
+    {"record", answer_record}, {"levels", answer_levels}, {"set", answer_set}, {"settings", answer_settings},
+    {"test", answer_test},     {"tone", answer_tone},     {NULL, NULL},
 };
 
 struct run_control *run_control_new(struct pipeline *p, const struct run_outputs *outputs, struct commands *on,

@@ -50,7 +50,7 @@ void run_labels_describe(const struct vocabulary *v, const char *label, struct o
 }
 
 void run_labels_tell(const struct run_outputs *outputs, const char *const *labels, size_t n,
-                     const struct config *config)
+                     const struct config *config, const struct pipeline *p)
 {
     struct output_label *list = calloc(n ? n : 1, sizeof *list);
     struct vocabulary *v = load_vocabulary();
@@ -64,6 +64,7 @@ void run_labels_tell(const struct run_outputs *outputs, const char *const *label
         if (label_is_silence(labels[i]))
             continue;
         run_labels_describe(v, labels[i], &list[used]);
+        list[used].taught = pipeline_is_taught(p, labels[i]);
         list[used].enabled = mode != CLASS_IGNORE && (!allow_list || mode == CLASS_ALLOW);
         used++;
     }

@@ -7,7 +7,7 @@
 
 /* Main thread; at the start, after a reload, and when the model was changed. */
 void run_labels_tell(const struct run_outputs *outputs, const char *const *labels, size_t n,
-                     const struct config *config);
+                     const struct config *config, const struct pipeline *p);
 
 /* All of it but `enabled`; v: NULL where there is no labels.csv. Any thread. */
 struct vocabulary;

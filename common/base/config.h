@@ -64,6 +64,8 @@ struct config {
         double window;          /* s, 0: what the model wants (the only other value allowed is that same one) */
         double hop;             /* s */
         int vocabulary;         /* enum vocabulary_choice */
+        bool taught;            /* listen for what was taught as well */
+        char taught_file[CONFIG_TEXT]; /* no option: where that stands; "": nowhere, or not wanted */
     } model;
     struct {
         double threshold; /* -1: each class's own from the model */

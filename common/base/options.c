@@ -131,6 +131,8 @@ const struct option options[] = {
      "those of labels.csv, which lies beside the models; what means none of them is left out (`earshot model labels "
      "MODEL` "
      "shows both)."},
+    {"model", "taught", OPTION_BOOL, AT(model.taught), 0, 0, "", NULL, "on", true,
+     "Whether what the box was taught (`earshot teach`, `earshot label`) counts beside what the model knows."},
 
     {"decision", "threshold", OPTION_NUMBER, AT(decision.threshold), 0, 1, "", own_threshold, "model", true,
      "Score that a class must reach. `model` is each class's own, from the model file."},

@@ -36,6 +36,7 @@ struct model_info {
     double context_s; /* s of windows that the decision stage judges together; -1: it does not say */
     size_t n_labels;
     const char *const *labels; /* [n_labels], slugs, in the order of the scores */
+    size_t n_taught;           /* the last ones of them are none of the model's own (recogniser.h) */
     const float *thresholds;   /* [n_labels], 0..1, from the metadata; the decision stage's default */
     size_t embedding_size;     /* 0: the graph has no output called "embedding" */
     size_t rows, cols;         /* feature matrix that the graph's input takes */

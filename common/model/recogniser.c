@@ -1,14 +1,21 @@
 #include "model/recogniser.h"
 #include "base/half.h"
-
 #include "features/features.h"
+#include "teach/background.h"
+#include "teach/heads.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct recogniser {
     struct model *model;
+    struct model_info info; /* the model's, with the taught labels */
+    struct heads *heads;    /* NULL: nothing is taught */
+    const char **labels;    /* [info.n_labels] where there are any; the model's and the heads' */
+    float *thresholds;      /* likewise */
+    char note[256];
     struct feature *feature;
     struct decision *decision;
     size_t window;                  /* samples */
@@ -50,7 +57,7 @@ static int make_feature(struct recogniser *r, const struct model_info *info, str
                        rows, cols, info->window_s, info->rows, info->cols);
     r->padded = calloc(r->window, sizeof *r->padded);
     r->matrix = calloc(rows * cols, sizeof *r->matrix);
-    r->scores = calloc(info->n_labels, sizeof *r->scores);
+    r->scores = calloc(r->info.n_labels, sizeof *r->scores);
     if (info->embedding_size > 0)
         r->embedding = calloc(info->embedding_size, sizeof *r->embedding);
     r->n_half = info->embedding_size <= EVENT_EMBEDDING ? info->embedding_size : 0;
@@ -69,8 +76,72 @@ struct decision *recogniser_make_decision(const struct model_info *model, const 
     return decision_new(&params, model->labels, model->thresholds, model->n_labels, model->name, err);
 }
 
+static int add_labels(struct recogniser *r, struct err *err)
+{
+    const struct model_info *own = model_info(r->model);
+    size_t n = own->n_labels + heads_n(r->heads);
+
+    r->labels = malloc(n * sizeof *r->labels);
+    r->thresholds = malloc(n * sizeof *r->thresholds);
+    if (!r->labels || !r->thresholds)
+        return err_set(err, "no memory");
+    memcpy(r->labels, own->labels, own->n_labels * sizeof *r->labels);
+    memcpy(r->thresholds, own->thresholds, own->n_labels * sizeof *r->thresholds);
+    for (size_t i = own->n_labels; i < n; i++) {
+        r->labels[i] = heads_label(r->heads, i - own->n_labels);
+        r->thresholds[i] = 0.5f;
+    }
+    r->info.n_labels = n;
+    r->info.n_taught = heads_n(r->heads);
+    r->info.labels = r->labels;
+    r->info.thresholds = r->thresholds;
+    r->info.calibration = NULL;
+    return 0;
+}
+
+/* What cannot be used of the file leaves the model as it is. */
+static int teach(struct recogniser *r, const char *path, struct err *err)
+{
+    struct taughtfile f;
+    struct err why;
+    uint64_t hash = 0;
+    size_t foreign = 0;
+
+    r->info = *model_info(r->model);
+    if (!path)
+        return 0;
+    if (taughtfile_read(&f, path, true, &why) < 0 ||
+        (f.n_classes + f.n_corrections && teach_model_hash(r->info.path, &hash, &why) < 0)) {
+        snprintf(r->note, sizeof r->note, "%.200s; what was taught is not heard", why.text);
+        taughtfile_free(&f);
+        return 0;
+    }
+    if (f.n_classes + f.n_corrections && !(r->heads = heads_new(&f, &r->info, hash, &foreign, err))) {
+        taughtfile_free(&f);
+        return -1;
+    }
+    if (foreign)
+        snprintf(r->note, sizeof r->note,
+                 "%zu of %zu taught sounds are not heard: they were taught to another model than this %.60s; teach "
+                 "them again "
+                 "(earshot teach list)",
+                 foreign, f.n_classes, r->info.name);
+    taughtfile_free(&f);
+    if (r->heads && heads_empty(r->heads)) {
+        heads_free(r->heads);
+        r->heads = NULL;
+    }
+    return r->heads && heads_n(r->heads) ? add_labels(r, err) : 0;
+}
+
 struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice vocabulary,
                                   const struct decision_params *decision, struct err *err)
+{
+    return recogniser_new_taught(model_path, vocabulary, NULL, decision, err);
+}
+
+struct recogniser *recogniser_new_taught(const char *model_path, enum vocabulary_choice vocabulary, const char *taught,
+                                         const struct decision_params *decision, struct err *err)
 {
     struct recogniser *r = calloc(1, sizeof *r);
 
@@ -79,9 +150,9 @@ struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice
         return NULL;
     }
     r->model = model_load(model_path, err);
-    if (!r->model || vocabulary_apply(vocabulary, r->model, err) < 0)
+    if (!r->model || vocabulary_apply(vocabulary, r->model, err) < 0 || teach(r, taught, err) < 0)
         goto fail;
-    const struct model_info *info = model_info(r->model);
+    const struct model_info *info = &r->info;
     if (make_feature(r, info, err) < 0) {
         err_prefix(err, "%s: ", model_path);
         goto fail;
@@ -104,6 +175,9 @@ void recogniser_free(struct recogniser *r)
         return;
     decision_free(r->decision);
     feature_free(r->feature);
+    heads_free(r->heads);
+    free(r->labels);
+    free(r->thresholds);
     model_free(r->model);
     free(r->padded);
     free(r->matrix);
@@ -114,7 +188,12 @@ void recogniser_free(struct recogniser *r)
 
 const struct model_info *recogniser_model(const struct recogniser *r)
 {
-    return model_info(r->model);
+    return &r->info;
+}
+
+const char *recogniser_note(const struct recogniser *r)
+{
+    return r->note;
 }
 
 unsigned recogniser_rate(const struct recogniser *r)
@@ -124,7 +203,7 @@ unsigned recogniser_rate(const struct recogniser *r)
 
 double recogniser_window_s(const struct recogniser *r)
 {
-    return model_info(r->model)->window_s;
+    return r->info.window_s;
 }
 
 struct decision *recogniser_decision(struct recogniser *r)
@@ -141,6 +220,8 @@ const float *recogniser_scores(struct recogniser *r, const float *x, size_t n)
     }
     feature_do(r->feature, x, r->window, r->matrix);
     model_run(r->model, r->matrix, r->scores, r->embedding);
+    if (r->heads)
+        heads_do(r->heads, r->embedding, r->scores);
     return r->scores;
 }
 

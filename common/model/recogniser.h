@@ -13,12 +13,21 @@ struct recogniser;
  * nothing. */
 struct recogniser *recogniser_new(const char *model_path, enum vocabulary_choice vocabulary,
                                   const struct decision_params *decision, struct err *err);
+/* The same with what was taught beside it: the classes of the file (teach/taughtfile.h) that are of this model come behind the model's
+ * own labels, everywhere; the own ones' scores stay as they are, bit by bit, but for corrections. taught NULL, or not there: nothing is. A file that
+ * cannot be read, and classes of other models, are no error: recogniser_note says so. */
+struct recogniser *recogniser_new_taught(const char *model_path, enum vocabulary_choice vocabulary, const char *taught,
+                                         const struct decision_params *decision, struct err *err);
 void recogniser_free(struct recogniser *r);
+
+/* What of the taught is not heard, and why: one line; "": nothing is missing. */
+const char *recogniser_note(const struct recogniser *r);
 
 /* The decision stage as recogniser_new makes it for a model. */
 struct decision *recogniser_make_decision(const struct model_info *model, const struct decision_params *decision,
                                           struct err *err);
 
+/* With the taught labels. calibration, which is of the model's own, is NULL where there are any. */
 const struct model_info *recogniser_model(const struct recogniser *r);
 unsigned recogniser_rate(const struct recogniser *r); /* Hz that windows must have */
 double recogniser_window_s(const struct recogniser *r);

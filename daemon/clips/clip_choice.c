@@ -93,3 +93,17 @@ int clip_choice(const struct config *config, const char *const *labels, size_t n
     vocabulary_free(c.vocabulary);
     return rc;
 }
+
+bool clip_choice_names(const struct config *config, const char *label)
+{
+    static const char between[] = ", \t";
+    size_t n, length = strlen(label);
+
+    for (const char *p = config->clips.classes + strspn(config->clips.classes, between); *p;
+         p += n + strspn(p + n, between)) {
+        n = strcspn(p, between);
+        if (n == length && memcmp(p, label, n) == 0)
+            return true;
+    }
+    return false;
+}

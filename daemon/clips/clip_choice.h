@@ -8,4 +8,7 @@
  * What the model does not hear is warned of. */
 int clip_choice(const struct config *config, const char *const *labels, size_t n_labels, bool *wanted, struct err *err);
 
+/* Does [clips] classes name that very label? Allocates nothing. */
+bool clip_choice_names(const struct config *config, const char *label);
+
 #endif

@@ -1,4 +1,5 @@
 /* What the worker hands over: which events shall have a file, how far they were heard, where somebody talked. */
+#include "daemon/clips/clip_choice.h"
 #include "daemon/clips/clip_name.h"
 #include "daemon/clips/clips_private.h"
 #include "model/speech.h"
@@ -71,7 +72,7 @@ static bool asked_for(const struct clips *c, const char *label)
     for (size_t i = 0; i < c->n_labels; i++)
         if (strcmp(c->labels[i], label) == 0)
             return c->wanted[i];
-    return false;
+    return c->config.clips.save_all || clip_choice_names(&c->config, label); /* it was taught since */
 }
 
 static void speech(struct clips *c, uint64_t from, uint64_t to)

@@ -105,10 +105,9 @@ static json_t *labels_json(struct seen *s)
     for (size_t i = 0; i < n && i < LABELS_MOST; i++) {
         const struct output_label *l = &list[i];
         json_array_append_new(
-            labels,
-            json_pack("{s:s, s:o, s:o, s:b, s:b, s:o, s:b}", "label", l->label, "name", json_text(l->name), "group",
-                      *l->group ? json_string(l->group) : json_null(), "alarm", l->alarm, "enabled", l->enabled,
-                      "threshold", threshold_json(s, l->label, &params), "taught", live_is_taught(s->live, l->label)));
+            labels, json_pack("{s:s, s:o, s:o, s:b, s:b, s:o, s:b}", "label", l->label, "name", json_text(l->name),
+                              "group", *l->group ? json_string(l->group) : json_null(), "alarm", l->alarm, "enabled",
+                              l->enabled, "threshold", threshold_json(s, l->label, &params), "taught", (int)l->taught));
     }
     free(list);
     return labels;

@@ -52,13 +52,6 @@ static void delete_label(struct web *w, struct request *r)
     reply_json(r, 200, json_pack("{s:b, s:s}", "ok", 1, "text", "taken back"));
 }
 
-bool live_is_taught(struct live *l, const char *label)
-{
-    (void)l;
-    (void)label;
-    return false;
-}
-
 #define ANSWER                                                                                                         \
     "{'type':'object','required':['ok','text'],'properties':{'ok':{'type':'boolean'},'text':{'type':'string'}}}"
 

@@ -46,8 +46,6 @@ void live_tell(struct live *l, const char *kind, json_t *steals);
 
 /* What people call a sound. Any thread. */
 void live_describe(const struct live *l, const char *label, struct output_label *out);
-/* Was this sound taught to this box? */
-bool live_is_taught(struct live *l, const char *label);
 /* Adds "name", "group", "alarm". */
 void live_add_names(const struct live *l, json_t *o, const char *label);
 

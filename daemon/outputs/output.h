@@ -61,6 +61,7 @@ struct output_label {
     char group[16]; /* of labels.csv: "alarm"; "": none */
     bool alarm;     /* of the group that calls for action */
     bool enabled;   /* makes events: not ignored by the configuration */
+    bool taught;    /* to this box, not the model's own */
 };
 
 struct output {

@@ -64,6 +64,7 @@ static const char *const steps[SCHEMA_VERSION] = {
     " label TEXT NOT NULL,"   /* what the event was told as */
     " verdict TEXT NOT NULL," /* 'right', 'wrong', or the label of what it was */
     " model TEXT NOT NULL,"
+    " model_hash INTEGER," /* of its file, when the verdict was first learned from */
     " given_ms INTEGER NOT NULL,"
     " start_ms INTEGER NOT NULL," /* of the event */
     " score REAL NOT NULL,"

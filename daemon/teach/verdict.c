@@ -3,16 +3,18 @@
 #include "daemon/store/schema.h"
 #include "daemon/store/store.h"
 #include "model/labels.h"
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BUSY_MS  2000
 #define ID_LEAST 8 /* characters of an event's id that may stand for it */
 
-#define COLUMNS "event_id, label, verdict, model, given_ms, start_ms, score, embedding"
+#define COLUMNS "event_id, label, verdict, model, given_ms, start_ms, score, embedding, model_hash"
 
 int verdict_check(const char *verdict, struct err *err)
 {
@@ -84,6 +86,7 @@ static void take_row(sqlite3_stmt *s, struct verdict_row *row)
     row->given_ms = sqlite3_column_int64(s, 4);
     row->start_ms = sqlite3_column_int64(s, 5);
     row->score = sqlite3_column_double(s, 6);
+    row->model_hash = (uint64_t)sqlite3_column_int64(s, 8);
     if (data && bytes % 2 == 0 && bytes / 2 <= EVENT_EMBEDDING)
         row->n_embedding = (unsigned)bytes / 2;
     for (unsigned i = 0; i < row->n_embedding; i++)
@@ -140,7 +143,8 @@ static int put(const char *dir, sqlite3 *db, const char *id, const char *verdict
 {
     static const char again[] = "UPDATE verdicts SET verdict = ?2, given_ms = ?3 WHERE event_id = ?1";
     static const char first[] =
-        "INSERT INTO verdicts (" COLUMNS ") SELECT e.event_id, e.label, ?2, e.model, ?3, e.start_ms, e.score, m.data "
+        "INSERT INTO verdicts (" COLUMNS
+        ") SELECT e.event_id, e.label, ?2, e.model, ?3, e.start_ms, e.score, m.data, NULL "
         "FROM events e LEFT JOIN embeddings m ON m.event = e.id WHERE e.event_id = ?1 AND e.test = 0";
     struct timespec now;
 
@@ -157,6 +161,17 @@ static int put(const char *dir, sqlite3 *db, const char *id, const char *verdict
             return 0;
     }
     return err_set(err, "event %s is one of `earshot test`: there is nothing to learn of it", id);
+}
+
+/* Somebody is to learn of it. Where it cannot be made, the next verdict may. */
+static void note_due(const char *dir)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/" VERDICT_DUE, dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+    if (fd >= 0)
+        close(fd);
 }
 
 int verdict_set(const char *dir, const char *event_id, const char *verdict, struct verdict_row *out, struct err *err)
@@ -177,6 +192,8 @@ int verdict_set(const char *dir, const char *event_id, const char *verdict, stru
         rc = put(dir, db, id, verdict, err);
     if (rc == 0)
         rc = read_one(dir, db, id, out ? out : &row, err);
+    if (rc == 0)
+        note_due(dir);
     sqlite3_close(db);
     return rc;
 }
@@ -194,6 +211,8 @@ int verdict_undo(const char *dir, const char *event_id, struct verdict_row *out,
         rc = read_one(dir, db, id, out ? out : &row, err);
     if (rc == 0)
         rc = run(dir, db, prepare(dir, db, "DELETE FROM verdicts WHERE event_id = ?1", id, err), err);
+    if (rc == 0)
+        note_due(dir);
     sqlite3_close(db);
     return rc;
 }
@@ -227,6 +246,30 @@ int verdict_each(const char *dir, bool (*fn)(void *ctx, const struct verdict_row
     sqlite3_finalize(s);
     sqlite3_close(db);
     return n;
+}
+
+int verdict_tie(const char *dir, const char *model, uint64_t hash, struct err *err)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    sqlite3_stmt *s = NULL;
+    int rc = 0;
+
+    snprintf(path, sizeof path, "%s/" STORE_FILE, dir);
+    if (stat(path, &st) < 0)
+        return 0;
+    sqlite3 *db = open_db(dir, true, err);
+    if (!db)
+        return -1;
+    /* a database of before there were verdicts holds none */
+    if (sqlite3_prepare_v2(db, "UPDATE verdicts SET model_hash = ?2 WHERE model = ?1 AND model_hash IS NULL", -1, &s,
+                           NULL) == SQLITE_OK) {
+        sqlite3_bind_text(s, 1, model, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 2, (sqlite3_int64)hash);
+        rc = run(dir, db, s, err);
+    }
+    sqlite3_close(db);
+    return rc;
 }
 
 bool verdict_of(sqlite3 *db, const char *event_id, char out[VERDICT_SIZE])

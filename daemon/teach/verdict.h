@@ -20,11 +20,15 @@ struct verdict_row {
     char label[LABEL_SIZE];     /* what the event was told as */
     char verdict[VERDICT_SIZE]; /* "right", "wrong", or a label: what it was */
     char model[64];             /* that heard it */
+    uint64_t model_hash;        /* of its file; 0: nothing was learned of it yet */
     int64_t given_ms, start_ms; /* UTC: of the verdict, of the event */
     double score;               /* of the event */
     unsigned n_embedding;       /* 0: none was stored, nothing can be learned of it */
     uint16_t embedding[EVENT_EMBEDDING];
 };
+
+/* STATE/taught.due: made by every verdict; there is something to learn (taught_relearn takes it away). The daemon watches for it. */
+#define VERDICT_DUE "taught.due"
 
 /* Is it "right", "wrong" or a label ([a-z0-9_]+)? -1: err says what is allowed. */
 int verdict_check(const char *verdict, struct err *err);
@@ -38,6 +42,9 @@ int verdict_undo(const char *dir, const char *event_id, struct verdict_row *out,
 
 /* All of them, oldest first, until fn returns false; row lives until it returns. Returns how many; 0 where there is no history yet. -1: err. */
 int verdict_each(const char *dir, bool (*fn)(void *ctx, const struct verdict_row *row), void *ctx, struct err *err);
+
+/* Verdicts of which nothing was learned yet, on what that model heard, are of its file as it is now: from then on they are tied to it. */
+int verdict_tie(const char *dir, const char *model, uint64_t hash, struct err *err);
 
 /* The verdict of one event, for who has the database open (store_read_db); false: none. */
 bool verdict_of(sqlite3 *db, const char *event_id, char out[VERDICT_SIZE]);

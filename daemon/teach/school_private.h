@@ -1,0 +1,20 @@
+/* A school's inside, for school.c and for school_tell.c, which says what came of it. */
+#ifndef EARSHOT_SCHOOL_PRIVATE_H
+#define EARSHOT_SCHOOL_PRIVATE_H
+
+#include "daemon/teach/school.h"
+
+struct school {
+    char dir[PATH_MAX - 64], path[PATH_MAX];
+    int lock; /* on what is taught; -1: not held */
+    struct teacher teacher;
+    struct lesson *lesson;
+    struct taughtfile file;
+    struct verdicts verdicts;
+    struct taught_class class;  /* until school_finish, which puts it into the file */
+    struct lesson_notes *notes; /* [class.n_examples], those from `kept` on are set */
+    size_t kept, added;
+    char label[LABEL_SIZE]; /* after school_finish */
+};
+
+#endif
