@@ -50,7 +50,7 @@ static const int allowed[] = {
     SCMP_SYS(exit_group),
 };
 
-/* abort() ends with a signal to itself. */
+/* An abort ends with a signal to itself. */
 static int allow_own_signals(scmp_filter_ctx filter)
 {
     scmp_datum_t pid = (scmp_datum_t)getpid();
