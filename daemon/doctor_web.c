@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define TIMEOUT_S 2
-#define SOON_DAYS 14
+#define SOON_S    1209600 /* 14 days */
 
 /* Does a daemon of ours answer there? */
 static bool is_ours(const union listen_address *a)
@@ -87,7 +87,7 @@ static int check_certificate(struct doctor *d)
     if (until < now)
         doctor_say(d, DOCTOR_FAIL, "page's certificate", "renew it: the daemon takes the new one over by itself",
                    "%s has expired on %s", d->cx->config.web.tls_cert, day);
-    else if (until < now + SOON_DAYS * 86400)
+    else if (until < now + SOON_S)
         doctor_say(d, DOCTOR_WARN, "page's certificate", "renew it: the daemon takes the new one over by itself",
                    "%s expires on %s", d->cx->config.web.tls_cert, day);
     return 0;

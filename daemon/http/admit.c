@@ -19,7 +19,7 @@ static const union MHD_ConnectionInfo *info(const struct request *r, enum MHD_Co
 static void local_address(const struct request *r, char out[INET6_ADDRSTRLEN])
 {
     const union MHD_ConnectionInfo *i = info(r, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof a;
 
     out[0] = '\0';

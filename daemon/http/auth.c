@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define MAC       32
+#define HEX       64 /* its length as text */
 #define CODES     8
 #define PEERS     32
 #define FILE_NAME "web-sessions"
@@ -49,13 +50,11 @@ static int64_t now_s(clockid_t id)
 static int mac_of(const struct auth *a, char purpose, const char *secret, uint8_t out[MAC])
 {
     char text[AUTH_SECRET + 1];
-    size_t n = strlen(secret);
+    int n = snprintf(text, sizeof text, "%c%s", purpose, secret);
 
-    if (n >= AUTH_SECRET)
+    if (n < 0 || (size_t)n >= sizeof text)
         return -1;
-    text[0] = purpose;
-    memcpy(text + 1, secret, n);
-    int rc = gnutls_hmac_fast(GNUTLS_MAC_SHA256, a->token, strlen(a->token), text, n + 1, out);
+    int rc = gnutls_hmac_fast(GNUTLS_MAC_SHA256, a->token, strlen(a->token), text, (size_t)n, out);
     explicit_bzero(text, sizeof text);
     return rc;
 }
@@ -124,8 +123,8 @@ static void load(struct auth *a)
     }
     for (size_t n = 0; n < AUTH_SESSIONS && fgets(line, sizeof line, f);) {
         struct pass *p = &a->sessions[n];
-        if (strlen(line) > 2 * MAC && line[2 * MAC] == ' ' && read_hex(line, p->mac) &&
-            (p->until_s = strtoll(line + 2 * MAC + 1, NULL, 10)) > now_s(CLOCK_REALTIME))
+        if (strlen(line) > HEX && line[HEX] == ' ' && read_hex(line, p->mac) &&
+            (p->until_s = strtoll(line + HEX + 1, NULL, 10)) > now_s(CLOCK_REALTIME))
             n++;
         else
             *p = (struct pass){.until_s = 0};

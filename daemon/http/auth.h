@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AUTH_SECRET    44            /* a session's or a code's text and its NUL: 32 bytes, base64url */
-#define AUTH_SESSIONS  64            /* beyond it the oldest ends */
-#define AUTH_SESSION_S (365 * 86400) /* a tablet on the wall stays signed in */
+#define AUTH_SECRET    44       /* a session's or a code's text and its NUL: 32 bytes, base64url */
+#define AUTH_SESSIONS  64       /* beyond it the oldest ends */
+#define AUTH_SESSION_S 31536000 /* a year: a tablet on the wall stays signed in */
 #define AUTH_CODE_S    600
 #define AUTH_FAILURES  10 /* wrong attempts from one address within AUTH_PAUSE_S: no more for now */
 #define AUTH_PAUSE_S   60

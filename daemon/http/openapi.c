@@ -167,8 +167,8 @@ static json_t *answers_of(struct maker *m, const struct route *r)
         add_problem(answers, 415);
     if (r->body != BODY_NONE)
         add_problem(answers, 413);
-    for (const char *p = r->problems; p && *p; p += *p == '|')
-        add_problem(answers, (unsigned)strtoul(p, (char **)(uintptr_t)&p, 10));
+    for (const char *p = r->problems; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        add_problem(answers, (unsigned)strtoul(p, NULL, 10));
     return answers;
 }
 

@@ -79,13 +79,12 @@ void reply_owned(struct request *r, unsigned status, const char *type, char *tex
 
 void reply_static(struct request *r, unsigned status, const char *type, const void *data, size_t n)
 {
-    answer(r, status, type, MHD_create_response_from_buffer(n, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT));
+    answer(r, status, type, MHD_create_response_from_buffer(n, (void *)data, MHD_RESPMEM_PERSISTENT));
 }
 
 void reply_text(struct request *r, unsigned status, const char *type, const char *text)
 {
-    answer(r, status, type,
-           MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
+    answer(r, status, type, MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY));
 }
 
 void reply_empty(struct request *r, unsigned status)

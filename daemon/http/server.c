@@ -9,10 +9,10 @@
 
 #define MEMORY                                                                                                         \
     (40 * 1024) /* of a connection: request line, headers, reply headers. Above 32 KiB it is mapped, and given back */
-#define STACK     (256 * 1024) /* a TLS handshake takes a part of it */
-#define IDLE_S    15           /* without a byte in either direction */
-#define BODY_MOST (16 * 1024)
-#define SPARE     (64 * 1024) /* a refused body of up to that is read over, so that the connection goes on */
+#define STACK     262144 /* a TLS handshake takes a part of it */
+#define IDLE_S    15     /* without a byte in either direction */
+#define BODY_MOST 16384
+#define SPARE     65536 /* a refused body of up to that is read over, so that the connection goes on */
 
 /* --- handlers --------------------------------------------------------------------------------------------------------- */
 
@@ -265,7 +265,7 @@ struct MHD_Daemon *server_run(struct web *w, int fd, const struct tls_files *tls
     static const char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
     const struct MHD_OptionItem encrypted[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, tls ? tls->cert : NULL},
                                                {MHD_OPTION_HTTPS_MEM_KEY, 0, tls ? tls->key : NULL},
-                                               {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)versions},
+                                               {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)versions},
                                                {MHD_OPTION_END, 0, NULL}},
                                 plain[] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0);

@@ -324,7 +324,7 @@ static void web_free(struct web *w)
 /* Everything that is under way is answered; what cannot be within the time is left as it is, with all that it stands on. */
 static bool calm(struct web *w, double seconds)
 {
-    for (double left = seconds; atomic_load(&w->in_flight) && left > 0; left -= 0.005)
+    for (int ms = (int)(seconds * 1000); atomic_load(&w->in_flight) && ms > 0; ms -= 5)
         poll(NULL, 0, 5);
     return atomic_load(&w->in_flight) == 0;
 }

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define STACK (512 * 1024) /* SQLite and Jansson are content with less */
+#define STACK 524288 /* SQLite and Jansson are content with less */
 
 struct workers {
     struct web *web;
