@@ -5,12 +5,12 @@ import json
 import os
 import resource
 import socket
-import subprocess
+import struct
 import sys
 import threading
 import time
 
-from web_peer import Daemon, raw, request
+from web_peer import RATE, Daemon, alarm, pcm, raw, request
 
 TOKEN = "0123456789-abcdefghij"
 LONG = os.environ.get("WEB_LONG") == "1"
@@ -196,6 +196,28 @@ def each_operation(d, doc):
                 check("  %s %s: 405" % (others[0], path), False, answer.status)
 
 
+def wav(seconds):
+    samples = pcm(alarm(seconds))
+    return b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16) + \
+        b"data" + struct.pack("<I", len(samples)) + samples
+
+
+def successes(d, doc):
+    """What is asked for rightly is answered as described."""
+    form = b'--boundary7\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + wav(1) + b"\r\n--boundary7--\r\n"
+    for method, path, kind, body in (
+            ("PUT", "/api/v1/listening", "application/json", b'{"listening": true}'),
+            ("PATCH", "/api/v1/settings", "application/json", b'{"values": {"gate.threshold": "-45 dBFS"}}'),
+            ("POST", "/api/v1/test", "application/json", b'{"label": "siren"}'),
+            ("POST", "/api/v1/session", "application/json", json.dumps({"token": TOKEN}).encode()),
+            ("POST", "/api/v1/classify", "audio/wav", wav(2)),
+            ("POST", "/api/v1/classify", "multipart/form-data; boundary=boundary7", form)):
+        op = doc["paths"][path][method.lower()]
+        answer = request(d.port, method, path, {**bearer(), "Content-Type": kind}, body, timeout=20)
+        bad = described(doc, op, answer) + (["%d %s" % (answer.status, answer.body[:200])] if answer.status // 100 != 2 else [])
+        check("%s %s (%s)" % (method, path, kind.split(";")[0]), not bad, bad)
+
+
 def description(d):
     print("--- openapi.json")
     answer = request(d.port, "GET", "/api/v1/openapi.json")
@@ -208,6 +230,7 @@ def description(d):
         return
     check("%d operations: schemas, references, parameters" % sum(map(len, doc["paths"].values())), not bad, bad)
     each_operation(d, doc)
+    successes(d, doc)
 
 
 # --- hostile ---------------------------------------------------------------------------------------------------------------
