@@ -156,9 +156,25 @@ static void on_setting(struct web *w, const char *name, const char *value)
         live_tell(l, "status", state_json(&now));
 }
 
+/* A verdict by MQTT or earshot label: "EVENT_ID VERDICT". One that names the event by its first digits is seen when the list is read
+ * again. */
+static void tell_verdict(struct live *l, const char *value)
+{
+    char id[UUID_SIZE], verdict[LABEL_SIZE];
+
+    if (sscanf(value, "%36s %47s", id, verdict) != 2 || strlen(id) != UUID_SIZE - 1)
+        return;
+    bool undo = strcmp(verdict, "undo") == 0;
+    live_tell(l, "verdict",
+              json_pack("{s:o, s:o}", "event_id", json_text(id), "verdict", undo ? json_null() : json_text(verdict)));
+}
+
 static void on_result(struct web *w, const struct command_result *result)
 {
-    live_batches_result(live_of(w), result);
+    if (result->origin == COMMAND_WEB)
+        live_batches_result(live_of(w), result);
+    else if (result->ok && strcmp(result->name, "label") == 0)
+        tell_verdict(live_of(w), result->value);
 }
 
 /* As MQTT's topics have it. */

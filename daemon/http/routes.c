@@ -11,11 +11,12 @@ extern const struct route routes_openapi[];
 extern const struct route routes_session[];
 extern const struct route routes_settings[];
 extern const struct route routes_status[];
+extern const struct route routes_taught[];
 extern const struct route routes_verdict[];
 
 const struct route *const route_tables[] = {
-    routes_core,  routes_metrics,  routes_openapi, routes_session, routes_status,   routes_events,
-    routes_clips, routes_settings, routes_control, routes_verdict, routes_classify, NULL,
+    routes_core,     routes_metrics, routes_openapi, routes_session, routes_status,   routes_events, routes_clips,
+    routes_settings, routes_control, routes_verdict, routes_taught,  routes_classify, NULL,
 };
 
 extern const struct web_schema schemas_classify[], schemas_events[], schemas_settings[], schemas_status[];

@@ -155,7 +155,8 @@ static void web_tell_labels(struct output *o, const struct output_label *labels,
 
 static void web_result(struct output *o, const struct command_result *result)
 {
-    struct web_note *note = result->origin == COMMAND_WEB ? calloc(1, sizeof *note) : NULL;
+    bool ours = result->origin == COMMAND_WEB || strcmp(result->name, "label") == 0;
+    struct web_note *note = ours ? calloc(1, sizeof *note) : NULL;
 
     if (note) {
         note->kind = NOTE_RESULT;

@@ -40,7 +40,7 @@ struct web_module {
     void (*health)(struct web *w, const struct health *health); /* about once a second */
     void (*setting)(struct web *w, const char *name, const char *value);
     void (*labels)(struct web *w);                                      /* they have changed: web_labels */
-    void (*result)(struct web *w, const struct command_result *result); /* of COMMAND_WEB */
+    void (*result)(struct web *w, const struct command_result *result); /* of COMMAND_WEB, and all of "label" */
     /* The daemon ends: have what was deferred answered (503), stop threads of one's own. Nothing is told any more. */
     void (*end)(struct web *w);
     void (*close)(struct web *w); /* nothing is served any more: free */

@@ -181,6 +181,10 @@ check "  stands in the list" is "$(get 'events?limit=50' | py "[e['verdict'] for
 check "  is told" came c "\"event\": \"verdict\".*$missed" 5
 check "  and taken back" is "$(send DELETE "events/$missed/label" | py 'd["ok"]') $(get 'events?limit=50' | py "[e['verdict'] for e in d['events'] if e['event_id'] == '$missed']")" "True [None]"
 check "  of nothing: 404" is "$(code -X DELETE "$A/events/$missed/label")" 404
+pub label "{\"event_id\":\"$missed\",\"verdict\":\"right\"}"
+check "  by MQTT" came c "\"event\": \"verdict\".*$missed.*\"right\"" 5
+check "what was taught" is "$(get taught)" '{"classes":[],"corrections":[]}'
+check "  nothing to forget: 404" is "$(code -X DELETE "$A/taught/my_kettle")" 404
 
 echo "--- settings"
 get settings >s.json
