@@ -8,6 +8,7 @@ typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
 
 enum { ROWS = 4 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses */
 /* block_NAME: a block of C of `rows` (a constant wherever it is called from) x two vectors stays in registers; product_NAME: all
  * blocks. */
 #define PRODUCT(NAME, VECTOR, ATTRIBUTE)                                                                               \
@@ -45,6 +46,8 @@ enum { ROWS = 4 };
                 block_##NAME(c + i * c_row + j, c_row, a + i * a_row, a_row, a_col, b + j, b_row, k, 1, add);          \
         }                                                                                                              \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* What every processor of 64 bits has. */
 PRODUCT(any, four, )
