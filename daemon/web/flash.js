@@ -6,7 +6,7 @@ import { signInByCode, startSignIn } from './signin.js';
 import { Alarms } from './alarms.js';
 import { Panes } from './panes.js';
 import { awake, keepShell, lacks, stayAwake } from './awake.js';
-import { chosen, learnLabels, openSettings, runTest, vibrates } from './flash_settings.js';
+import { chosen, groupOf, isKnown, learnLabels, openSettings, runTest, vibrates } from './flash_settings.js';
 
 const OLD_MS = 30000; /* an event that comes this late was missed: whether it is still to be shown, the box says */
 const MISSED_MS = 15 * 60000;
@@ -62,7 +62,10 @@ function show() {
   vibrating = setInterval(buzz, 2500);
 }
 
-function onEvent(e) {
+async function onEvent(e) {
+  /* taught a moment ago? */
+  if (!isKnown(e.label) && !e.alarm && e.label !== 'unknown' && e.event_type !== 'update') await refresh();
+  e.group = groupOf(e.label, e.group);
   const age = Date.now() + ahead - Date.parse(e.start);
   if (e.event_type === 'start') {
     const name = soundName(e.label, e.name);

@@ -16,6 +16,9 @@ let known = new Map(); /* label => as in the box's status */
 
 export const vibrates = () => kept.vibrate !== false;
 export const labelsKnown = () => [...known.values()];
+export const isKnown = (label) => known.has(label);
+/* Taught sounds belong to no list's group; they have a pictogram of their own. */
+export const groupOf = (label, group) => group ?? (known.get(label)?.taught ? 'taught' : null);
 export const learnLabels = (labels) => (known = new Map(labels.map((l) => [l.label, l])));
 
 /* Alarms, and what somebody took the trouble to teach, unless told otherwise. `alarm`: of a label that the box has not told about. */
@@ -98,8 +101,8 @@ export async function runTest() {
 
 /* Fills and opens the dialog; changed() after each change of the choice of labels. */
 export function openSettings(box, changed) {
-  const groups = Map.groupBy ? Map.groupBy(labelsKnown(), groupOf) : labelsKnown().reduce((m, l) =>
-    m.set(groupOf(l), [...(m.get(groupOf(l)) ?? []), l]), new Map());
+  const groups = Map.groupBy ? Map.groupBy(labelsKnown(), sectionOf) : labelsKnown().reduce((m, l) =>
+    m.set(sectionOf(l), [...(m.get(sectionOf(l)) ?? []), l]), new Map());
   const order = [...groups.keys()].sort((a, b) => (b === 'alarm') - (a === 'alarm') || (b === 'taught') - (a === 'taught'));
   const close = el('button', { type: 'button', class: 'primary', onclick: () => box.close() }, text('flash.close'));
   box.replaceChildren(
@@ -111,4 +114,4 @@ export function openSettings(box, changed) {
   box.showModal();
 }
 
-const groupOf = (l) => (l.taught ? 'taught' : l.alarm ? 'alarm' : l.group && l.group !== 'alarm' ? l.group : 'other');
+const sectionOf = (l) => (l.taught ? 'taught' : l.alarm ? 'alarm' : l.group && l.group !== 'alarm' ? l.group : 'other');

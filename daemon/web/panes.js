@@ -40,7 +40,7 @@ export class Panes {
     const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
     const button = el('button', { type: 'button', class: 'seen', 'aria-describedby': heading.id }, text('flash.seen'));
     const badge = el('p', { class: 'badge', hidden: true }, text('flash.is-test'));
-    const article = el('article', { class: 'pane', 'aria-labelledby': heading.id, data: { look: alarm.label, group: alarm.group ?? '' } },
+    const article = el('article', { class: 'pane', 'aria-labelledby': heading.id, data: { look: alarm.label, group: alarm.group ?? '', tone: tone(alarm.label) } },
       el('div', { class: 'in' }, pictogram(alarm.label, alarm.group),
         el('div', { class: 'words' }, badge, heading, meta, problem, button)));
     const pane = { article, meta, button, problem, badge, since: performance.now(), alarm, here: false };
@@ -77,6 +77,9 @@ export class Panes {
       for (const animation of article.getAnimations?.() ?? []) animation.startTime = 0;
   }
 }
+
+/* Of the colours for what was taught: a name's own. */
+const tone = (label) => String([...label].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 6);
 
 /* "12:03:20 · sounding now", "3 times since 12:03:20 · over after 8 s" */
 export function describe(alarm) {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Box, sleep, until, when } from './harness.mjs';
+import { Box, ROOT, sleep, until, when } from './harness.mjs';
 
 const GUARD_MS = 800; /* a press within 0.7 s of the alarm is none */
 const pane = (label) => `.pane[data-look="${label}"]`;
@@ -175,9 +175,17 @@ async function settings(run, box, page) {
   await run.check('where less motion is asked for nothing flashes, and a frame stands in for it', async () =>
     rate === 0 && (await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('.pane')).borderTopWidth) > 10)));
   await run.shot(page, 'flash-steady');
+  await run.check('a sound that was taught a moment ago is shown, with a pictogram of its own', async () => {
+    box.earshot('teach', 'Microwave ping', path.join(ROOT, 'tests/data/clock_digital.flac'));
+    await until(async () => (await box.api('status')).labels.some((l) => l.taught), 'taught');
+    await box.test('microwave_ping');
+    await page.waitForSelector(`${pane('microwave_ping')} use[href="icons.svg#taught"]`, { timeout: 5000 });
+  });
   await sleep(GUARD_MS);
-  await page.keyboard.press('Enter');
-  await gone(page);
+  for (let left = await page.locator('.pane').count(); left; left--) {
+    await page.locator('.seen').first().press('Enter');
+    await when(page, (n) => document.querySelectorAll('.pane').length < n, left, 5);
+  }
   await run.axe('flash, idle, light', page);
 }
 

@@ -138,6 +138,13 @@ export class Box {
     return answer.json();
   }
 
+  /* earshot ARGS... on this box's state; throws what it said if it failed. */
+  earshot(...args) {
+    const done = spawnSync(EARSHOT, [...args, '--state-dir', path.join(this.dir, 'state')],
+      { env: { ...process.env, EARSHOT_MODELS: path.join(ROOT, 'models') } });
+    if (done.status !== 0) throw new Error(`earshot ${args[0]}: ${done.stderr}`);
+  }
+
   test(label) {
     return this.api('test', { method: 'POST', body: JSON.stringify({ label }) });
   }
