@@ -66,7 +66,8 @@ function showListening() {
   button.replaceChildren(el('span', { class: 'knob' }), text(status.listening ? 'listening.is' : 'listening.not'));
 }
 
-/* --- views ---------------------------------------------------------------------------------------------------------- */
+/* --- views ----------------------------------------------------------------------------------------------------------
+ * */
 
 async function route() {
   const wanted = location.hash.slice(1).split('=')[0];
@@ -93,24 +94,43 @@ async function onHash() {
   }
 }
 
-/* --- plain http ------------------------------------------------------------------------------------------------------ */
+/* --- plain http
+ * ------------------------------------------------------------------------------------------------------ */
 
 function startInsecure() {
   if (isSecureContext || sessionStorage.getItem('insecure')) return;
   const bar = $('insecure');
   bar.hidden = false;
-  bar.append(symbol('warning'),
-    el('details', {}, el('summary', {}, text('insecure.short')),
-      el('p', {}, text('insecure.missing')), el('p', {}, text('insecure.how')),
-      el('pre', {}, text('insecure.conf')), el('p', {}, text('insecure.certificate'))),
-    el('button', { type: 'button', class: 'close', 'aria-label': text('close'), onclick: () => {
-      sessionStorage.setItem('insecure', '1');
-      bar.hidden = true;
-      $('main').focus();
-    } }, symbol('cross')));
+  bar.append(
+    symbol('warning'),
+    el(
+      'details',
+      {},
+      el('summary', {}, text('insecure.short')),
+      el('p', {}, text('insecure.missing')),
+      el('p', {}, text('insecure.how')),
+      el('pre', {}, text('insecure.conf')),
+      el('p', {}, text('insecure.certificate')),
+    ),
+    el(
+      'button',
+      {
+        type: 'button',
+        class: 'close',
+        'aria-label': text('close'),
+        onclick: () => {
+          sessionStorage.setItem('insecure', '1');
+          bar.hidden = true;
+          $('main').focus();
+        },
+      },
+      symbol('cross'),
+    ),
+  );
 }
 
-/* --- start ----------------------------------------------------------------------------------------------------------- */
+/* --- start
+ * ----------------------------------------------------------------------------------------------------------- */
 
 function startParts() {
   const hero = startHero({ say, listen: () => listen(true) });

@@ -1,14 +1,32 @@
 /* What every view of the page stands on: texts, requests, pictograms, elements, times. No state but the texts. */
 
-const LANGUAGES = ['en']; /* a file texts.LANGUAGE.json each */
+const LANGUAGES = ['en']; /* a file texts.LANGUAGE.json each, and sound.LABEL in it for the sounds' names */
 
 /* Symbols in icons.svg that stand for one sound. Any other sound has its group's, named as the group. */
 const OWN_ICON = new Set([
-  'smoke_alarm', 'co_alarm', 'siren', 'glass_breaking', 'gun_shot', 'door_bell', 'door_wood_knock', 'crying_baby',
+  'smoke_alarm',
+  'co_alarm',
+  'siren',
+  'glass_breaking',
+  'gun_shot',
+  'door_bell',
+  'door_wood_knock',
+  'crying_baby',
   'clock_alarm',
 ]);
-const GROUPS = new Set(['alarm', 'animal', 'human', 'household', 'vehicle', 'nature', 'tool', 'music', 'background',
-  'taught', 'unknown']);
+const GROUPS = new Set([
+  'alarm',
+  'animal',
+  'human',
+  'household',
+  'vehicle',
+  'nature',
+  'tool',
+  'music',
+  'background',
+  'taught',
+  'unknown',
+]);
 
 let texts = {};
 let plural = new Intl.PluralRules('en');
@@ -17,14 +35,15 @@ let plural = new Intl.PluralRules('en');
 export async function loadTexts() {
   const wanted = (navigator.languages ?? []).map((l) => l.split('-')[0]);
   const language = wanted.find((l) => LANGUAGES.includes(l)) ?? LANGUAGES[0];
-  const answer = await fetch(`texts.${language}.json`);
-  texts = await answer.json();
+  const read = async (l) => (await fetch(`texts.${l}.json`)).json();
+  const [all, own] = await Promise.all([read(LANGUAGES[0]), language === LANGUAGES[0] ? {} : read(language)]);
+  texts = { ...all, ...own }; /* what is not translated yet stays English */
   plural = new Intl.PluralRules(language);
   document.documentElement.lang = language;
 }
 
-/* The text of that key with {name} replaced by values.name. Where there are key.one and key.other, values.n chooses. A key that is
- * not there is shown as it is: a hole that is seen. */
+/* The text of that key with {name} replaced by values.name. Where there are key.one and key.other, values.n chooses. A
+ * key that is not there is shown as it is: a hole that is seen. */
 export function text(key, values = {}) {
   const found = texts[key] ?? texts[`${key}.${plural.select(values.n ?? 0)}`] ?? texts[`${key}.other`] ?? key;
   return found.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -51,8 +70,8 @@ export class Refused extends Error {
   }
 }
 
-/* A request to /api/v1/PATH; answers the JSON, or null where there is none. options: method, json (an object to send), body, headers,
- * signal. Throws Refused, with a text for people. A 401 is told to the document as "earshot:signin". */
+/* A request to /api/v1/PATH; answers the JSON, or null where there is none. options: method, json (an object to send),
+ * body, headers, signal. Throws Refused, with a text for people. A 401 is told to the document as "earshot:signin". */
 export async function api(path, { method, json, body, headers = {}, signal } = {}) {
   const options = { method: method ?? (json || body ? 'POST' : 'GET'), headers: { ...headers }, body, signal };
   options.headers.Accept = 'application/json';
@@ -104,8 +123,11 @@ export function svg(tag, attributes = {}, ...children) {
 
 /* A picture from a sprite, hidden from screen readers: the text beside it says the same. */
 function sprite(file, id) {
-  return svg('svg', { class: 'icon', 'aria-hidden': 'true', viewBox: '0 0 24 24' },
-    svg('use', { href: `${file}#${id}` }));
+  return svg(
+    'svg',
+    { class: 'icon', 'aria-hidden': 'true', viewBox: '0 0 24 24' },
+    svg('use', { href: `${file}#${id}` }),
+  );
 }
 
 /* The pictogram of a sound; setPictogram changes one that is there. */

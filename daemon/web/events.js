@@ -1,4 +1,5 @@
-/* A list of what was heard, newest first: the last ten, and more on scrolling. Each with its score, its clip and what people say of it. */
+/* A list of what was heard, newest first: the last ten, and more on scrolling. Each with its score, its clip and what
+ * people say of it. */
 import { api, clockTime, dayName, duration, el, pictogram, soundName, symbol, text } from './common.js';
 import { scoreBar } from './hero.js';
 import { chooseSound } from './choose.js';
@@ -13,7 +14,11 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
   const list = el('ol', { class: 'events' });
   const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
   const empty = el('p', { class: 'note', hidden: true }, text('events.none'));
-  const more = el('button', { type: 'button', class: 'more', hidden: true, onclick: () => load() }, text('events.more'));
+  const more = el(
+    'button',
+    { type: 'button', class: 'more', hidden: true, onclick: () => load() },
+    text('events.more'),
+  );
   let next = null;
   let busy = false;
   let added = 0;
@@ -75,10 +80,15 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
   }
 
   function row(e) {
-    const element = el('li', { data: { start: e.start, id: e.event_id } }, el('h3', { class: 'day' }), el('div', { class: 'event' }));
+    const element = el(
+      'li',
+      { data: { start: e.start, id: e.event_id } },
+      el('h3', { class: 'day' }),
+      el('div', { class: 'event' }),
+    );
     const fill = (event) => {
       const focus = element.contains(document.activeElement) ? document.activeElement.dataset.do : null;
-      element.lastChild.replaceWith(card(event, fill));
+      element.lastChild.replaceWith(card(event));
       if (focus) element.querySelector(`[data-do="${focus}"]`)?.focus();
     };
     const item = { event: e, element, fill };
@@ -87,37 +97,76 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
   }
   function card(e) {
     const name = soundName(e.label, e.name);
-    return el('article', { class: `event group-${e.group || 'background'}${isOver(e) ? '' : ' now'}`, 'aria-label': `${name}, ${clockTime(e.start)}` },
+    return el(
+      'article',
+      {
+        class: `event group-${e.group || 'background'}${isOver(e) ? '' : ' now'}`,
+        'aria-label': `${name}, ${clockTime(e.start)}`,
+      },
       el('div', { class: 'picture' }, pictogram(e.label, e.group)),
-      el('div', { class: 'what' },
+      el(
+        'div',
+        { class: 'what' },
         el('strong', {}, name),
-        el('span', { class: 'when' }, el('time', { datetime: e.start }, clockTime(e.start)),
-          isOver(e) ? length(e) : ` · ${text('event.now')}`),
-        tags(e)),
+        el(
+          'span',
+          { class: 'when' },
+          el('time', { datetime: e.start }, clockTime(e.start)),
+          isOver(e) ? length(e) : ` · ${text('event.now')}`,
+        ),
+        tags(e),
+      ),
       scoreBar(e.score),
-      el('div', { class: 'buttons' }, e.clip ? clipButton(e, name) : null, verdictButtons(e, name)));
+      el('div', { class: 'buttons' }, e.clip ? clipButton(e, name) : null, verdictButtons(e, name)),
+    );
   }
   const length = (e) => (Number.isFinite(e.duration_s) ? ` · ${duration(e.duration_s)}` : '');
   function tags(e) {
     const found = ['test', 'late'].filter((t) => e[t]);
     if (e.lost_frames) found.push('lost');
-    return found.length ? el('span', { class: 'tags' }, found.map((t) => el('span', { class: 'tag' }, text(`event.${t}`)))) : null;
+    return found.length
+      ? el(
+          'span',
+          { class: 'tags' },
+          found.map((t) => el('span', { class: 'tag' }, text(`event.${t}`))),
+        )
+      : null;
   }
   function verdictButtons(e, name) {
     const corrected = Boolean(e.verdict) && e.verdict !== 'right' && e.verdict !== 'wrong';
-    const button = (what, icon, pressed, label, act) => el('button', {
-      type: 'button', class: `verdict ${what}`, 'aria-pressed': String(pressed), data: { do: what }, onclick: act,
-      'aria-label': `${label}: ${name}, ${clockTime(e.start)}`,
-    }, symbol(icon), el('span', {}, label));
-    const other = corrected ? text('verdict.was', { sound: soundName(e.verdict, labels().find((l) => l.label === e.verdict)?.name) }) : text('verdict.other');
+    const button = (what, icon, pressed, label, act) =>
+      el(
+        'button',
+        {
+          type: 'button',
+          class: `verdict ${what}`,
+          'aria-pressed': String(pressed),
+          data: { do: what },
+          onclick: act,
+          'aria-label': `${label}: ${name}, ${clockTime(e.start)}`,
+        },
+        symbol(icon),
+        el('span', {}, label),
+      );
+    const other = corrected
+      ? text('verdict.was', { sound: soundName(e.verdict, labels().find((l) => l.label === e.verdict)?.name) })
+      : text('verdict.other');
     return [
-      button('right', 'check', e.verdict === 'right', text('verdict.right'), () => judge(e, e.verdict === 'right' ? null : 'right')),
-      button('wrong', 'cross', e.verdict === 'wrong', text('verdict.wrong'), () => judge(e, e.verdict === 'wrong' ? null : 'wrong')),
+      button('right', 'check', e.verdict === 'right', text('verdict.right'), () =>
+        judge(e, e.verdict === 'right' ? null : 'right'),
+      ),
+      button('wrong', 'cross', e.verdict === 'wrong', text('verdict.wrong'), () =>
+        judge(e, e.verdict === 'wrong' ? null : 'wrong'),
+      ),
       button('other', 'pencil', corrected, other, () => ask(e, name)),
     ];
   }
   async function ask(e, name) {
-    const answer = await chooseSound({ title: text('choose.title', { sound: name, time: clockTime(e.start) }), labels: labels(), chosen: e.verdict });
+    const answer = await chooseSound({
+      title: text('choose.title', { sound: name, time: clockTime(e.start) }),
+      labels: labels(),
+      chosen: e.verdict,
+    });
     if (answer !== undefined) judge(e, answer);
   }
   /* verdict null: takes it back */
@@ -125,7 +174,10 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
     const before = e.verdict;
     put({ ...e, verdict }, false);
     try {
-      await api(`events/${e.event_id}/label`, verdict === null ? { method: 'DELETE' } : { method: 'POST', json: { verdict } });
+      await api(
+        `events/${e.event_id}/label`,
+        verdict === null ? { method: 'DELETE' } : { method: 'POST', json: { verdict } },
+      );
       say(text(verdict === null ? 'verdict.undone' : 'verdict.kept'));
     } catch (error) {
       put({ ...e, verdict: before }, false);
@@ -134,9 +186,12 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
   }
 
   if (live) {
-    new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting) && next) load();
-    }, { rootMargin: '200px' }).observe(more);
+    new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting) && next) load();
+      },
+      { rootMargin: '200px' },
+    ).observe(more);
   }
   return {
     load: () => load(true),
@@ -146,7 +201,7 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
     },
     event(e) {
       if (!items.has(e.event_id) && ++added > LIVE_MOST && scrollY < 200) return void load(true);
-      put({ verdict: null, ...e }, true);
+      put(e, true);
     },
     verdict({ event_id: id, verdict }) {
       const item = items.get(id);
@@ -163,7 +218,18 @@ let player = null; /* one at a time */
 function clipButton(e, name) {
   const icon = symbol('play');
   const label = el('span', {}, text('clip.play'));
-  const button = el('button', { type: 'button', class: 'play', data: { do: 'play' }, 'aria-label': text('clip.label', { sound: name, time: clockTime(e.start) }), 'aria-pressed': 'false' }, icon, label);
+  const button = el(
+    'button',
+    {
+      type: 'button',
+      class: 'play',
+      data: { do: 'play' },
+      'aria-label': text('clip.label', { sound: name, time: clockTime(e.start) }),
+      'aria-pressed': 'false',
+    },
+    icon,
+    label,
+  );
   const show = (playing, words = playing ? 'clip.stop' : 'clip.play') => {
     icon.firstElementChild.setAttribute('href', `ui.svg#${playing ? 'stop' : 'play'}`);
     label.textContent = text(words);

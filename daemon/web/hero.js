@@ -40,7 +40,8 @@ export function startHero({ say, listen }) {
   setInterval(sweep, 1000);
 
   /* The loudest claim first: alarms, then the surest. */
-  const ranked = () => [...sounds.values()].sort((a, b) => (b.alarm === true) - (a.alarm === true) || b.score - a.score);
+  const ranked = () =>
+    [...sounds.values()].sort((a, b) => (b.alarm === true) - (a.alarm === true) || b.score - a.score);
 
   function what() {
     if (connection === 'lost') return { key: 'lost' };
@@ -48,7 +49,8 @@ export function startHero({ say, listen }) {
     const heard = ranked();
     if (heard.length) return { heard };
     if (!status.listening) return { key: 'paused', icon: 'mic-off', more: listenButton };
-    if (status.input.state !== 'ok') return { key: 'input', icon: 'mic-off', detail: text(`input.${status.input.state}`) };
+    if (status.input.state !== 'ok')
+      return { key: 'input', icon: 'mic-off', detail: text(`input.${status.input.state}`) };
     if (gateOpen) return { key: 'something', icon: 'wave' };
     return { key: 'quiet', icon: 'ear', detail: lastText() };
   }
@@ -56,11 +58,16 @@ export function startHero({ say, listen }) {
     if (!last) return text('now.nothing');
     return text('now.last', { sound: soundName(last.label, last.name), time: clockTime(last.start, false) });
   }
-  const listenButton = () => el('button', { class: 'big', type: 'button', onclick: listen }, symbol('mic'), text('listening.start'));
+  const listenButton = () =>
+    el('button', { class: 'big', type: 'button', onclick: listen }, symbol('mic'), text('listening.start'));
 
   function show() {
     const now = what();
-    const key = JSON.stringify([now.key, now.detail, now.heard?.map((e) => [e.label, Math.round(e.score * 100), e.event_type, e.test])]);
+    const key = JSON.stringify([
+      now.key,
+      now.detail,
+      now.heard?.map((e) => [e.label, Math.round(e.score * 100), e.event_type, e.test]),
+    ]);
     if (key === shown) return updateTime(now);
     shown = key;
     box.className = `hero ${now.heard ? `heard group-${now.heard[0].group || 'background'}` : now.key}`;
@@ -72,18 +79,36 @@ export function startHero({ say, listen }) {
   function heardNow([first, ...others]) {
     return [
       el('div', { class: 'picture' }, pictogram(first.label, first.group)),
-      el('div', { class: 'words' },
+      el(
+        'div',
+        { class: 'words' },
         first.test ? el('p', { class: 'tag' }, text('event.test')) : null,
         el('p', { class: 'word' }, soundName(first.label, first.name)),
         el('p', { class: 'detail' }, scoreBar(first.score), el('span', { class: 'since' })),
-        others.length ? el('ul', { class: 'others', 'aria-label': text('now.also') }, others.slice(0, 4).map((e) =>
-          el('li', {}, pictogram(e.label, e.group), soundName(e.label, e.name), ' ', percent(e.score)))) : null),
+        others.length
+          ? el(
+              'ul',
+              { class: 'others', 'aria-label': text('now.also') },
+              others
+                .slice(0, 4)
+                .map((e) =>
+                  el('li', {}, pictogram(e.label, e.group), soundName(e.label, e.name), ' ', percent(e.score)),
+                ),
+            )
+          : null,
+      ),
     ];
   }
   function still({ key, icon, detail, more }) {
     return [
       el('div', { class: 'picture' }, symbol(icon)),
-      el('div', { class: 'words' }, el('p', { class: 'word' }, text(`now.${key}`)), el('p', { class: 'detail' }, detail ?? ''), more ? more() : null),
+      el(
+        'div',
+        { class: 'words' },
+        el('p', { class: 'word' }, text(`now.${key}`)),
+        el('p', { class: 'detail' }, detail ?? ''),
+        more ? more() : null,
+      ),
     ];
   }
   function updateTime(now) {
@@ -124,15 +149,28 @@ export function startHero({ say, listen }) {
     for (const a of [...alarms.values()].sort((x, y) => Date.parse(y.start) - Date.parse(x.start))) {
       byLabel.set(a.label, [...(byLabel.get(a.label) ?? []), a]);
     }
-    list.replaceChildren(...[...byLabel.values()].map((of) => {
-      const [a] = of;
-      const name = soundName(a.label, a.name);
-      const tag = a.test ? el('span', { class: 'tag' }, text('event.test')) : '';
-      const times = of.length > 1 ? ` · ${text('alarm.times', { n: of.length })}` : '';
-      const button = el('button', { type: 'button', 'aria-label': text('alarm.ack.label', { sound: name }) }, symbol('check'), text('alarm.ack'));
-      button.addEventListener('click', () => acknowledge(of, button));
-      return el('li', {}, pictogram(a.label, 'alarm'), el('p', {}, el('strong', {}, name), ' ', el('span', {}, clockTime(a.start), times), ' ', tag), button);
-    }));
+    list.replaceChildren(
+      ...[...byLabel.values()].map((of) => {
+        const [a] = of;
+        const name = soundName(a.label, a.name);
+        const tag = a.test ? el('span', { class: 'tag' }, text('event.test')) : '';
+        const times = of.length > 1 ? ` · ${text('alarm.times', { n: of.length })}` : '';
+        const button = el(
+          'button',
+          { type: 'button', 'aria-label': text('alarm.ack.label', { sound: name }) },
+          symbol('check'),
+          text('alarm.ack'),
+        );
+        button.addEventListener('click', () => acknowledge(of, button));
+        return el(
+          'li',
+          {},
+          pictogram(a.label, 'alarm'),
+          el('p', {}, el('strong', {}, name), ' ', el('span', {}, clockTime(a.start), times), ' ', tag),
+          button,
+        );
+      }),
+    );
     list.hidden = !alarms.size;
     if (focused) (list.querySelector('button') ?? document.getElementById('h-now')).focus();
   }
@@ -166,8 +204,12 @@ export function startHero({ say, listen }) {
 
 /* A score as a bar and a number. */
 export function scoreBar(score) {
-  const bar = el('span', { class: 'score' }, el('span', { class: 'track', 'aria-hidden': 'true' }, el('span', { class: 'fill' })),
-    el('span', { class: 'number' }, percent(score)));
+  const bar = el(
+    'span',
+    { class: 'score' },
+    el('span', { class: 'track', 'aria-hidden': 'true' }, el('span', { class: 'fill' })),
+    el('span', { class: 'number' }, percent(score)),
+  );
   bar.querySelector('.fill').style.width = percent(score).replace(' ', '');
   return bar;
 }

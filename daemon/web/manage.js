@@ -1,8 +1,10 @@
-/* What is done rather than set: choosing a model, trying the alarm chain, forgetting a taught sound, signing in a phone. */
+/* What is done rather than set: choosing a model, trying the alarm chain, forgetting a taught sound, signing in a
+ * phone. */
 import { api, clockTime, el, pictogram, soundName, symbol, text } from './common.js';
 import { set } from './threshold.js';
 
-const card = (id, title, ...content) => el('section', { class: 'card', 'aria-labelledby': id }, el('h2', { id }, title), content);
+const card = (id, title, ...content) =>
+  el('section', { class: 'card', 'aria-labelledby': id }, el('h2', { id }, title), content);
 const problemNote = () => el('p', { class: 'problem', role: 'alert', hidden: true });
 
 function fail(note, words) {
@@ -28,13 +30,35 @@ export function modelCard({ say, refresh }) {
       return fail(problem, e.message);
     }
     const focused = list.contains(document.activeElement);
-    list.replaceChildren(...models.map((m) => el('label', { class: 'model' },
-      el('input', { type: 'radio', name: 'model', value: m.name, checked: m.in_use, onchange: () => choose(m.name) }),
-      el('span', {}, el('strong', {}, m.name), el('span', { class: 'note' }, m.description ?? ''),
-        el('span', { class: 'note' }, text('model.knows', { n: m.labels, s: m.window_s }))))));
+    list.replaceChildren(
+      ...models.map((m) =>
+        el(
+          'label',
+          { class: 'model' },
+          el('input', {
+            type: 'radio',
+            name: 'model',
+            value: m.name,
+            checked: m.in_use,
+            onchange: () => choose(m.name),
+          }),
+          el(
+            'span',
+            {},
+            el('strong', {}, m.name),
+            el('span', { class: 'note' }, m.description ?? ''),
+            el('span', { class: 'note' }, text('model.knows', { n: m.labels, s: m.window_s })),
+          ),
+        ),
+      ),
+    );
     if (focused) list.querySelector('input:checked')?.focus();
   }
-  return { element: card('h-model', text('model.title'), el('p', { class: 'note' }, text('model.help')), list, problem), open, status: () => list.contains(document.activeElement) || open() };
+  return {
+    element: card('h-model', text('model.title'), el('p', { class: 'note' }, text('model.help')), list, problem),
+    open,
+    status: () => list.contains(document.activeElement) || open(),
+  };
 }
 
 export function testCard({ labels, say }) {
@@ -48,8 +72,19 @@ export function testCard({ labels, say }) {
     fail(problem, null);
     try {
       const answer = await api('test', { json: { label: select.value } });
-      reports.replaceChildren(...answer.reports.map((r) => el('li', { class: r.ok ? 'good' : 'bad' }, symbol(r.ok ? 'check' : 'cross'),
-        el('strong', {}, r.output), ' ', r.text, r.ok ? el('span', { class: 'note' }, ` ${Math.round(r.ms)} ms`) : null)));
+      reports.replaceChildren(
+        ...answer.reports.map((r) =>
+          el(
+            'li',
+            { class: r.ok ? 'good' : 'bad' },
+            symbol(r.ok ? 'check' : 'cross'),
+            el('strong', {}, r.output),
+            ' ',
+            r.text,
+            r.ok ? el('span', { class: 'note' }, ` ${Math.round(r.ms)} ms`) : null,
+          ),
+        ),
+      );
       if (!answer.reports.length) reports.replaceChildren();
     } catch (e) {
       reports.replaceChildren();
@@ -63,12 +98,24 @@ export function testCard({ labels, say }) {
     if (select.options.length === known.length || !known.length) return;
     const chosen = select.value;
     const option = (l) => el('option', { value: l.label }, soundName(l.label, l.name));
-    select.replaceChildren(el('optgroup', { label: text('test.alarms') }, known.filter((l) => l.alarm).map(option)),
-      el('optgroup', { label: text('test.others') }, known.filter((l) => !l.alarm).map(option)));
+    select.replaceChildren(
+      el('optgroup', { label: text('test.alarms') }, known.filter((l) => l.alarm).map(option)),
+      el('optgroup', { label: text('test.others') }, known.filter((l) => !l.alarm).map(option)),
+    );
     if (known.some((l) => l.label === chosen)) select.value = chosen;
   }
-  return { element: card('h-test', text('test.title'), el('p', { class: 'note' }, text('test.help')),
-    el('div', { class: 'line' }, el('label', { for: 'test-label' }, text('test.label')), select, button), el('div', { role: 'status' }, reports), problem), status, open: status };
+  return {
+    element: card(
+      'h-test',
+      text('test.title'),
+      el('p', { class: 'note' }, text('test.help')),
+      el('div', { class: 'line' }, el('label', { for: 'test-label' }, text('test.label')), select, button),
+      el('div', { role: 'status' }, reports),
+      problem,
+    ),
+    status,
+    open: status,
+  };
 }
 
 export function taughtCard({ say, refresh }) {
@@ -82,10 +129,33 @@ export function taughtCard({ say, refresh }) {
     } catch (e) {
       return fail(problem, e.status === 404 ? null : e.message);
     }
-    list.replaceChildren(...classes.map((c) => el('li', { class: 'group-taught' },
-      el('span', { class: 'picture' }, pictogram(c.label, 'taught')),
-      el('span', { class: 'name' }, soundName(c.label, c.name), typeof c.examples === 'number' ? el('span', { class: 'note' }, text('taught.examples', { n: c.examples })) : null),
-      el('button', { type: 'button', 'aria-label': text('taught.forget.label', { sound: soundName(c.label, c.name) }), onclick: () => forget(c) }, symbol('trash'), text('taught.forget')))));
+    list.replaceChildren(
+      ...classes.map((c) =>
+        el(
+          'li',
+          { class: 'group-taught' },
+          el('span', { class: 'picture' }, pictogram(c.label, 'taught')),
+          el(
+            'span',
+            { class: 'name' },
+            soundName(c.label, c.name),
+            typeof c.examples === 'number'
+              ? el('span', { class: 'note' }, text('taught.examples', { n: c.examples }))
+              : null,
+          ),
+          el(
+            'button',
+            {
+              type: 'button',
+              'aria-label': text('taught.forget.label', { sound: soundName(c.label, c.name) }),
+              onclick: () => forget(c),
+            },
+            symbol('trash'),
+            text('taught.forget'),
+          ),
+        ),
+      ),
+    );
     if (!classes.length) list.append(el('li', { class: 'note' }, text('taught.none')));
   }
   async function forget(c) {
@@ -101,7 +171,13 @@ export function taughtCard({ say, refresh }) {
     document.getElementById('h-taught').focus();
     refresh();
   }
-  const element = card('h-taught', text('taught.title'), el('p', { class: 'note' }, text('taught.help')), list, problem);
+  const element = card(
+    'h-taught',
+    text('taught.title'),
+    el('p', { class: 'note' }, text('taught.help')),
+    list,
+    problem,
+  );
   element.querySelector('h2').tabIndex = -1;
   return { element, open };
 }
@@ -109,11 +185,27 @@ export function taughtCard({ say, refresh }) {
 /* Asks before something is gone for good. */
 function sure(question, act) {
   return new Promise((resolve) => {
-    const dialog = el('dialog', { 'aria-label': question, onclose: () => {
-      resolve(dialog.returnValue === 'yes');
-      dialog.remove();
-    } }, el('form', { method: 'dialog' }, el('p', {}, question),
-      el('div', { class: 'line' }, el('button', { value: 'no' }, text('cancel')), el('button', { value: 'yes', class: 'danger' }, act))));
+    const dialog = el(
+      'dialog',
+      {
+        'aria-label': question,
+        onclose: () => {
+          resolve(dialog.returnValue === 'yes');
+          dialog.remove();
+        },
+      },
+      el(
+        'form',
+        { method: 'dialog' },
+        el('p', {}, question),
+        el(
+          'div',
+          { class: 'line' },
+          el('button', { value: 'no' }, text('cancel')),
+          el('button', { value: 'yes', class: 'danger' }, act),
+        ),
+      ),
+    );
     document.body.append(dialog);
     dialog.showModal();
   });
@@ -124,20 +216,31 @@ export function phoneCard({ status, say }) {
   const problem = problemNote();
   const help = el('p', { class: 'note' });
   const show = el('button', { type: 'button', class: 'big', onclick: run }, symbol('phone'), text('phone.show'));
-  const out = el('button', { type: 'button', onclick: async () => {
-    try {
-      await api('session', { method: 'DELETE' });
-      location.reload();
-    } catch (e) {
-      say(e.message, true);
-    }
-  } }, symbol('lock'), text('signin.out'));
+  const out = el(
+    'button',
+    {
+      type: 'button',
+      onclick: async () => {
+        try {
+          await api('session', { method: 'DELETE' });
+          location.reload();
+        } catch (e) {
+          say(e.message, true);
+        }
+      },
+    },
+    symbol('lock'),
+    text('signin.out'),
+  );
   async function run() {
     fail(problem, null);
     try {
       const answer = await api('signin', { json: {} });
-      code.replaceChildren(picture(answer.svg), el('p', {}, text('phone.until', { time: clockTime(answer.expires, false) })),
-        el('p', { class: 'note address' }, answer.url.split('#')[0]));
+      code.replaceChildren(
+        picture(answer.svg),
+        el('p', {}, text('phone.until', { time: clockTime(answer.expires, false) })),
+        el('p', { class: 'note address' }, answer.url.split('#')[0]),
+      );
     } catch (e) {
       code.replaceChildren();
       fail(problem, e.message);
@@ -149,7 +252,11 @@ export function phoneCard({ status, say }) {
     show.hidden = !token;
     out.hidden = !token || !status().signed_in;
   }
-  return { element: card('h-phone', text('phone.title'), help, el('div', { class: 'line' }, show, out), code, problem), open: update, status: update };
+  return {
+    element: card('h-phone', text('phone.title'), help, el('div', { class: 'line' }, show, out), code, problem),
+    open: update,
+    status: update,
+  };
 }
 
 /* The QR code as the box drew it, as an image: whatever is in it, it is no part of the page. */

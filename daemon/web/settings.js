@@ -10,15 +10,38 @@ export function start(box, shared) {
   const sections = el('div', { class: 'sections' });
   const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
   const found = el('p', { class: 'note', role: 'status' });
-  const search = el('input', { type: 'search', autocomplete: 'off', 'aria-label': text('settings.search'), placeholder: text('settings.search'), oninput: filter });
+  const search = el('input', {
+    type: 'search',
+    autocomplete: 'off',
+    'aria-label': text('settings.search'),
+    placeholder: text('settings.search'),
+    oninput: filter,
+  });
   const rows = new Map(); /* key: {option, update} */
 
   box.replaceChildren(
-    el('div', { class: 'columns even' }, cards.map((c) => c.element)),
-    el('section', { class: 'card options', 'aria-labelledby': 'h-options' },
-      el('div', { class: 'head' }, el('h2', { id: 'h-options' }, text('settings.options')), el('label', { class: 'search' }, symbol('search'), search)),
+    el(
+      'div',
+      { class: 'columns even' },
+      cards.map((c) => c.element),
+    ),
+    el(
+      'section',
+      { class: 'card options', 'aria-labelledby': 'h-options' },
+      el(
+        'div',
+        { class: 'head' },
+        el('h2', { id: 'h-options' }, text('settings.options')),
+        el('label', { class: 'search' }, symbol('search'), search),
+      ),
       el('label', { class: 'check', for: 'keep' }, keep, text('settings.keep')),
-      problem, found, here, el('p', { class: 'note file' }, text('settings.file')), sections));
+      problem,
+      found,
+      here,
+      el('p', { class: 'note file' }, text('settings.file')),
+      sections,
+    ),
+  );
 
   async function read() {
     let options;
@@ -42,8 +65,14 @@ export function start(box, shared) {
     here.append(...options.filter((o) => o.writable).map(own));
     const others = options.filter((o) => !o.writable);
     for (const section of new Set(others.map((o) => o.section))) {
-      sections.append(el('details', { class: 'section' }, el('summary', {}, el('strong', {}, sectionName(section)), el('code', {}, `[${section}]`)),
-        others.filter((o) => o.section === section).map(own)));
+      sections.append(
+        el(
+          'details',
+          { class: 'section' },
+          el('summary', {}, el('strong', {}, sectionName(section)), el('code', {}, `[${section}]`)),
+          others.filter((o) => o.section === section).map(own),
+        ),
+      );
     }
   }
   const sectionName = (section) => (hasText(`section.${section}`) ? text(`section.${section}`) : section);
@@ -80,13 +109,27 @@ function optionRow(option, keep, say) {
   const control = controlFor(o, id);
   const problem = el('p', { class: 'problem', id: `${id}-problem`, role: 'alert', hidden: true });
   const done = el('span', { class: 'done', role: 'status' });
-  const reset = el('button', { type: 'button', class: 'reset', onclick: () => put(null), 'aria-label': text('settings.reset.label', { key: o.key }) }, symbol('undo'), text('settings.reset'));
+  const reset = el(
+    'button',
+    {
+      type: 'button',
+      class: 'reset',
+      onclick: () => put(null),
+      'aria-label': text('settings.reset.label', { key: o.key }),
+    },
+    symbol('undo'),
+    text('settings.reset'),
+  );
   const helpId = `${id}-help`;
   control.field.setAttribute('aria-describedby', `${helpId} ${problem.id}`);
   control.field.addEventListener('change', () => put(control.value()));
-  const element = el('div', { class: `option${o.writable ? '' : ' fixed'}` },
+  const element = el(
+    'div',
+    { class: `option${o.writable ? '' : ' fixed'}` },
     el('div', { class: 'ask' }, el('label', { for: id }, nameOf(o)), control.element, done, reset),
-    el('p', { class: 'help', id: helpId }, o.help.replace(/`/g, ''), ' ', el('span', { class: 'allowed' }, allowed(o))), problem);
+    el('p', { class: 'help', id: helpId }, o.help.replace(/`/g, ''), ' ', el('span', { class: 'allowed' }, allowed(o))),
+    problem,
+  );
 
   function show() {
     control.show(o.value);
@@ -107,7 +150,8 @@ function optionRow(option, keep, say) {
   }
   show();
   return {
-    element, option,
+    element,
+    option,
     update(now) {
       o = now;
       if (document.activeElement !== control.field) show();
@@ -120,7 +164,8 @@ function allowed(o) {
   const range = o.min !== null && o.max !== null && o.min !== undefined && o.min !== o.max;
   if (range) parts.push(text('settings.range', { min: o.min, max: o.max, unit: o.unit ?? '' }).trim());
   if (o.choices?.length && range) parts.push(text('settings.or', { choices: o.choices.join(', ') }));
-  if (o.default !== '' && o.default !== null && o.default !== undefined) parts.push(text('settings.default', { value: o.default }));
+  if (o.default !== '' && o.default !== null && o.default !== undefined)
+    parts.push(text('settings.default', { value: o.default }));
   if (o.applies && o.applies !== 'now') parts.push(text(`settings.applies.${o.applies}`));
   return parts.join(' · ');
 }
@@ -130,13 +175,44 @@ function controlFor(o, id) {
   const common = { id, name: o.key };
   if (o.type === 'boolean') {
     const field = el('input', { ...common, type: 'checkbox', role: 'switch' });
-    return { element: field, field, value: () => (field.checked ? 'on' : 'off'), show: (v) => { field.checked = v === true || v === 'on'; } };
+    return {
+      element: field,
+      field,
+      value: () => (field.checked ? 'on' : 'off'),
+      show: (v) => {
+        field.checked = v === true || v === 'on';
+      },
+    };
   }
   const list = o.type === 'names' || o.type === 'labels';
   if (o.choices?.length && !list && !(o.min !== null && o.min !== undefined && o.min !== o.max)) {
-    const field = el('select', common, o.choices.map((c) => el('option', { value: c }, c)));
-    return { element: field, field, value: () => field.value, show: (v) => { field.value = String(v ?? ''); } };
+    const field = el(
+      'select',
+      common,
+      o.choices.map((c) => el('option', { value: c }, c)),
+    );
+    return {
+      element: field,
+      field,
+      value: () => field.value,
+      show: (v) => {
+        field.value = String(v ?? '');
+      },
+    };
   }
-  const field = el('input', { ...common, type: 'text', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' });
-  return { element: field, field, value: () => field.value, show: (v) => { field.value = v ?? ''; } };
+  const field = el('input', {
+    ...common,
+    type: 'text',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    autocapitalize: 'off',
+  });
+  return {
+    element: field,
+    field,
+    value: () => field.value,
+    show: (v) => {
+      field.value = v ?? '';
+    },
+  };
 }

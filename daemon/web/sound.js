@@ -1,5 +1,5 @@
-/* What the microphone hears now: the level meter and the rolling spectrogram with its events. Ten times a second, and only while
- * somebody looks: the box computes it for us alone. */
+/* What the microphone hears now: the level meter and the rolling spectrogram with its events. Ten times a second, and
+ * only while somebody looks: the box computes it for us alone. */
 import { bytes, el, percent, signed, soundName } from './common.js';
 import { stream } from './connection.js';
 import { BANDS, colour, drawColumn, drawFrequencies, fitted, palette, surface } from './spectrogram.js';
@@ -48,11 +48,13 @@ export function startSound({ onLevel }) {
 }
 
 function meterIn(box) {
-  document.getElementById('scale').append(...[-80, -60, -40, -20, 0].map((dbfs) => {
-    const tick = el('span', {}, dbfs ? signed(dbfs) : '0 dBFS');
-    tick.style.left = `${100 * along(dbfs)}%`;
-    return tick;
-  }));
+  document.getElementById('scale').append(
+    ...[-80, -60, -40, -20, 0].map((dbfs) => {
+      const tick = el('span', {}, dbfs ? signed(dbfs) : '0 dBFS');
+      tick.style.left = `${100 * along(dbfs)}%`;
+      return tick;
+    }),
+  );
   const [bar, peak, floor] = ['.bar', '.peak', '.floor'].map((c) => box.querySelector(c));
   let held = BOTTOM;
   let heldAt = 0;
@@ -145,7 +147,13 @@ function rolling(canvas) {
   function event(e) {
     let mark = marks.find((m) => m.id === e.event_id);
     if (!mark) {
-      mark = { id: e.event_id, start: Date.parse(e.start), end: null, alarm: e.alarm === true, colour: () => colour(`group-${e.group || 'background'}`) };
+      mark = {
+        id: e.event_id,
+        start: Date.parse(e.start),
+        end: null,
+        alarm: e.alarm === true,
+        colour: () => colour(`group-${e.group || 'background'}`),
+      };
       marks.push(mark);
     }
     mark.name = `${soundName(e.label, e.name)} ${percent(e.score)}`;

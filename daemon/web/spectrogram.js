@@ -2,17 +2,34 @@
 
 export const BANDS = 64;
 
-/* Dark to light where the page is dark, light to dark where it is light: loud stands out from the page in both. Brightness alone tells
- * loud from quiet, so that it can be read without colours. */
-const DARK = [[11, 15, 24], [23, 34, 74], [47, 63, 143], [24, 121, 158], [43, 176, 137], [170, 217, 84], [255, 247, 190]];
-const LIGHT = [[246, 248, 251], [206, 226, 240], [137, 190, 220], [66, 139, 189], [44, 82, 153], [49, 33, 104], [22, 8, 42]];
+/* Dark to light where the page is dark, light to dark where it is light: loud stands out from the page in both.
+ * Brightness alone tells loud from quiet, so that it can be read without colours. */
+const DARK = [
+  [11, 15, 24],
+  [23, 34, 74],
+  [47, 63, 143],
+  [24, 121, 158],
+  [43, 176, 137],
+  [170, 217, 84],
+  [255, 247, 190],
+];
+const LIGHT = [
+  [246, 248, 251],
+  [206, 226, 240],
+  [137, 190, 220],
+  [66, 139, 189],
+  [44, 82, 153],
+  [49, 33, 104],
+  [22, 8, 42],
+];
 
 export function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
 }
 
-/* 256 colours, RGBA. What is below -90 dBFS is no more than the microphone's own noise: all the room between there and -10 dBFS. */
+/* 256 colours, RGBA. What is below -90 dBFS is no more than the microphone's own noise: all the room between there and
+ * -10 dBFS. */
 export function palette(dark = isDark()) {
   const stops = dark ? DARK : LIGHT;
   const colours = new Uint8ClampedArray(1024);
@@ -73,7 +90,11 @@ export function drawFrequencies(context, height, ink, paper, top = 8000) {
   const left = 4;
   context.font = '11px system-ui, sans-serif';
   context.textBaseline = 'middle';
-  for (const [hz, name] of [[250, '250 Hz'], [1000, '1 kHz'], [4000, '4 kHz']]) {
+  for (const [hz, name] of [
+    [250, '250 Hz'],
+    [1000, '1 kHz'],
+    [4000, '4 kHz'],
+  ]) {
     if (hz > 0.9 * top) continue;
     const y = height * (1 - place(hz, top));
     context.fillStyle = paper;

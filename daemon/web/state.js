@@ -14,11 +14,18 @@ export function startState() {
     chip($('chip-input'), hears, hears ? 'mic' : 'mic-off', inputShort(s));
     const broker = s.broker;
     $('chip-broker').hidden = !broker.enabled;
-    chip($('chip-broker'), broker.connected, broker.connected ? 'broker' : 'broker-off', text(broker.connected ? 'broker.short.on' : 'broker.short.off'));
-    $('facts').replaceChildren(...facts(s).flatMap(([name, value, problem]) => [
-      el('dt', {}, text(`state.${name}`)),
-      el('dd', {}, value, problem ? el('span', { class: 'problem' }, symbol('warning'), problem) : null),
-    ]));
+    chip(
+      $('chip-broker'),
+      broker.connected,
+      broker.connected ? 'broker' : 'broker-off',
+      text(broker.connected ? 'broker.short.on' : 'broker.short.off'),
+    );
+    $('facts').replaceChildren(
+      ...facts(s).flatMap(([name, value, problem]) => [
+        el('dt', {}, text(`state.${name}`)),
+        el('dd', {}, value, problem ? el('span', { class: 'problem' }, symbol('warning'), problem) : null),
+      ]),
+    );
   }
   function inputShort(s) {
     if (!s.listening) return text('input.short.paused');
@@ -30,13 +37,29 @@ export function startState() {
     const stateName = hasText(`input.${input.state}`) ? text(`input.${input.state}`) : input.state;
     const lost = input.lost_frames ? text('state.lost', { n: input.overruns, frames: input.lost_frames }) : null;
     const list = [
-      ['input', `${input.device || '–'} · ${stateName}${input.rate ? ` · ${input.rate / 1000} kHz` : ''}`, input.problem || lost],
-      ['broker', broker.enabled ? `${broker.host}:${broker.port} · ${brokerText(broker)}` : text('broker.disabled'), broker.problem],
+      [
+        'input',
+        `${input.device || '–'} · ${stateName}${input.rate ? ` · ${input.rate / 1000} kHz` : ''}`,
+        input.problem || lost,
+      ],
+      [
+        'broker',
+        broker.enabled ? `${broker.host}:${broker.port} · ${brokerText(broker)}` : text('broker.disabled'),
+        broker.problem,
+      ],
       ['model', s.model],
-      ['heard', text('state.windows', { n: counters.events, windows: counters.windows.toLocaleString() }),
-        counters.windows_dropped ? text('state.dropped', { n: counters.windows_dropped }) : null],
+      [
+        'heard',
+        text('state.windows', { n: counters.events, windows: counters.windows.toLocaleString() }),
+        counters.windows_dropped ? text('state.dropped', { n: counters.windows_dropped }) : null,
+      ],
       ['history', history.enabled ? text('state.events', { n: history.events ?? 0 }) : text('state.off')],
-      ['clips', clips.enabled ? text('state.files', { n: clips.files ?? 0, mb: ((clips.bytes ?? 0) / 1e6).toFixed(1) }) : text('state.off')],
+      [
+        'clips',
+        clips.enabled
+          ? text('state.files', { n: clips.files ?? 0, mb: ((clips.bytes ?? 0) / 1e6).toFixed(1) })
+          : text('state.off'),
+      ],
       ['uptime', duration(s.uptime_s)],
       ['version', s.version],
     ];

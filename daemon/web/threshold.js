@@ -1,4 +1,5 @@
-/* The gate's threshold, on the level meter: a handle to drag, arrow keys, two buttons, and whether it follows the room. */
+/* The gate's threshold, on the level meter: a handle to drag, arrow keys, two buttons, and whether it follows the
+ * room. */
 import { api, el, signed, text, throttled } from './common.js';
 import { along, BOTTOM } from './sound.js';
 
@@ -20,7 +21,11 @@ export function startThreshold({ meterBox }) {
 
   const level = () => (state.mode === 'auto' ? state.floor + state.above : state.mode === 'off' ? BOTTOM : state.dbfs);
   const written = () =>
-    state.mode === 'auto' ? `auto+${Math.round(state.above)} dB` : state.mode === 'off' ? 'off' : `${Math.round(state.dbfs)} dBFS`;
+    state.mode === 'auto'
+      ? `auto+${Math.round(state.above)} dB`
+      : state.mode === 'off'
+        ? 'off'
+        : `${Math.round(state.dbfs)} dBFS`;
 
   function show() {
     const dbfs = level();
@@ -30,7 +35,11 @@ export function startThreshold({ meterBox }) {
     handle.setAttribute('aria-disabled', off);
     handle.setAttribute('aria-valuenow', Math.round(Math.max(BOTTOM, dbfs)));
     handle.setAttribute('aria-valuetext', valueText());
-    $('threshold-value').textContent = off ? text('threshold.none') : state.mode === 'auto' ? `+${Math.round(state.above)} dB` : `${signed(state.dbfs)} dBFS`;
+    $('threshold-value').textContent = off
+      ? text('threshold.none')
+      : state.mode === 'auto'
+        ? `+${Math.round(state.above)} dB`
+        : `${signed(state.dbfs)} dBFS`;
     $('threshold-note').textContent = valueText();
     $('threshold-less').disabled = $('threshold-more').disabled = off;
     for (const radio of $('threshold-mode').querySelectorAll('input')) radio.checked = radio.value === state.mode;
@@ -101,7 +110,8 @@ export function startThreshold({ meterBox }) {
 
   function choose(mode) {
     if (mode === 'fixed') state.dbfs = Math.round(level());
-    if (mode === 'auto') state.above = Math.round(Math.min(60, Math.max(3, state.mode === 'fixed' ? state.dbfs - state.floor : 12)));
+    if (mode === 'auto')
+      state.above = Math.round(Math.min(60, Math.max(3, state.mode === 'fixed' ? state.dbfs - state.floor : 12)));
     state.mode = mode;
     changed();
   }
@@ -109,9 +119,16 @@ export function startThreshold({ meterBox }) {
     Object.assign(state, parseThreshold(value));
     show();
   }
-  $('threshold-mode').append(...MODES.map((mode) =>
-    el('label', {}, el('input', { type: 'radio', name: 'threshold-mode', value: mode, onchange: () => choose(mode) }),
-      el('span', {}, text(`threshold.mode.${mode}`)))));
+  $('threshold-mode').append(
+    ...MODES.map((mode) =>
+      el(
+        'label',
+        {},
+        el('input', { type: 'radio', name: 'threshold-mode', value: mode, onchange: () => choose(mode) }),
+        el('span', {}, text(`threshold.mode.${mode}`)),
+      ),
+    ),
+  );
 
   return {
     /* As the daemon has it. What it says of a moment ago does not pull the handle out of somebody's hand. */

@@ -7,9 +7,21 @@ const MOST_BYTES = 50e6;
 const LANES = 10;
 
 export function start(box, { labels, say }) {
-  const input = el('input', { type: 'file', accept: 'audio/*,.wav,.flac,.ogg,.oga,.opus,.mp3', class: 'hidden-text', id: 'file', onchange: () => take(input.files[0]) });
-  const drop = el('div', { class: 'drop' }, symbol('upload'), el('p', {}, text('try.drop')),
-    el('label', { class: 'big', for: 'file' }, input, text('try.choose')), el('p', { class: 'note' }, text('try.limits')));
+  const input = el('input', {
+    type: 'file',
+    accept: 'audio/*,.wav,.flac,.ogg,.oga,.opus,.mp3',
+    class: 'hidden-text',
+    id: 'file',
+    onchange: () => take(input.files[0]),
+  });
+  const drop = el(
+    'div',
+    { class: 'drop' },
+    symbol('upload'),
+    el('p', {}, text('try.drop')),
+    el('label', { class: 'big', for: 'file' }, input, text('try.choose')),
+    el('p', { class: 'note' }, text('try.limits')),
+  );
   const working = el('p', { class: 'note', role: 'status' });
   const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
   const result = el('div', { class: 'result' });
@@ -42,10 +54,15 @@ export function start(box, { labels, say }) {
     const mine = (running = new AbortController());
     working.textContent = text('try.working', { name: file.name });
     try {
-      const answer = await api('classify', { body: file, headers: { 'Content-Type': file.type || 'application/octet-stream' }, signal: mine.signal });
+      const answer = await api('classify', {
+        body: file,
+        headers: { 'Content-Type': file.type || 'application/octet-stream' },
+        signal: mine.signal,
+      });
       if (mine === running) show(file, answer);
     } catch (e) {
-      if (mine === running && e.name !== 'AbortError') fail(text('try.failed', { name: file.name, problem: e.message }));
+      if (mine === running && e.name !== 'AbortError')
+        fail(text('try.failed', { name: file.name, problem: e.message }));
     } finally {
       if (mine === running) working.textContent = '';
     }
@@ -61,25 +78,82 @@ export function start(box, { labels, say }) {
     shown?.close();
     shown = timeline(file, answer, { info, name });
     const heard = [...new Set(answer.events.map((e) => name(e.label)))];
-    say(heard.length ? text('try.heard', { name: file.name, sounds: heard.join(', ') }) : text('try.nothing', { name: file.name }));
+    say(
+      heard.length
+        ? text('try.heard', { name: file.name, sounds: heard.join(', ') })
+        : text('try.nothing', { name: file.name }),
+    );
     result.replaceChildren(
-      el('section', { class: 'card', 'aria-labelledby': 'h-file' },
-        el('h2', { id: 'h-file', tabindex: '-1' }, file.name, ' ', el('span', { class: 'note' }, duration(answer.duration_s))), shown.element),
-      el('div', { class: 'columns' },
+      el(
+        'section',
+        { class: 'card', 'aria-labelledby': 'h-file' },
+        el(
+          'h2',
+          { id: 'h-file', tabindex: '-1' },
+          file.name,
+          ' ',
+          el('span', { class: 'note' }, duration(answer.duration_s)),
+        ),
+        shown.element,
+      ),
+      el(
+        'div',
+        { class: 'columns' },
         el('section', { class: 'card' }, el('h2', {}, text('try.events')), eventTable(answer.events)),
-        el('section', { class: 'card' }, el('h2', {}, text('try.top')), el('p', { class: 'note' }, text('try.top.help')),
-          el('ul', { class: 'tops' }, answer.top.map((t) => el('li', { class: `group-${info(t.label).group || 'background'}` },
-            el('span', { class: 'picture' }, pictogram(t.label, info(t.label).group)), el('span', { class: 'name' }, name(t.label)), scoreBar(t.score)))))));
+        el(
+          'section',
+          { class: 'card' },
+          el('h2', {}, text('try.top')),
+          el('p', { class: 'note' }, text('try.top.help')),
+          el(
+            'ul',
+            { class: 'tops' },
+            answer.top.map((t) =>
+              el(
+                'li',
+                { class: `group-${info(t.label).group || 'background'}` },
+                el('span', { class: 'picture' }, pictogram(t.label, info(t.label).group)),
+                el('span', { class: 'name' }, name(t.label)),
+                scoreBar(t.score),
+              ),
+            ),
+          ),
+        ),
+      ),
+    );
     shown.draw();
     result.querySelector('h2').focus();
   }
   function eventTable(events) {
     if (!events.length) return el('p', { class: 'note' }, text('try.none'));
-    return el('ul', { class: 'tops' }, events.map((e) => el('li', { class: `group-${info(e.label).group || 'background'}` },
-      el('span', { class: 'picture' }, pictogram(e.label, info(e.label).group)),
-      el('span', { class: 'name' }, name(e.label), el('button', { type: 'button', class: 'at', 'aria-label': `${e.start_s.toFixed(1)}–${e.end_s.toFixed(1)} s: ${text('try.play', { sound: name(e.label) })}`, onclick: () => shown.play(e.start_s) },
-        symbol('play'), `${e.start_s.toFixed(1)}–${e.end_s.toFixed(1)} s`)),
-      scoreBar(e.score))));
+    return el(
+      'ul',
+      { class: 'tops' },
+      events.map((e) =>
+        el(
+          'li',
+          { class: `group-${info(e.label).group || 'background'}` },
+          el('span', { class: 'picture' }, pictogram(e.label, info(e.label).group)),
+          el(
+            'span',
+            { class: 'name' },
+            name(e.label),
+            el(
+              'button',
+              {
+                type: 'button',
+                class: 'at',
+                'aria-label': `${e.start_s.toFixed(1)}–${e.end_s.toFixed(1)} s: ${text('try.play', { sound: name(e.label) })}`,
+                onclick: () => shown.play(e.start_s),
+              },
+              symbol('play'),
+              `${e.start_s.toFixed(1)}–${e.end_s.toFixed(1)} s`,
+            ),
+          ),
+          scoreBar(e.score),
+        ),
+      ),
+    );
   }
   return { theme: () => shown?.draw() };
 }
@@ -99,7 +173,12 @@ function timeline(file, answer, { info, name }) {
   const drawn = lanesOf(answer).map(({ label, scores, spans }) => {
     const canvas = el('canvas', { 'aria-hidden': 'true' });
     const group = info(label).group || 'background';
-    const lane = el('li', { class: `group-${group}` }, canvas, el('span', { class: 'name' }, pictogram(label, group), name(label)));
+    const lane = el(
+      'li',
+      { class: `group-${group}` },
+      canvas,
+      el('span', { class: 'name' }, pictogram(label, group), name(label)),
+    );
     for (const [from, to, score] of spans) {
       const part = el('span', { class: 'span', title: `${from.toFixed(1)}–${to.toFixed(1)} s, ${percent(score)}` });
       part.style.left = where(from);
@@ -117,7 +196,12 @@ function timeline(file, answer, { info, name }) {
     context.globalAlpha = 0.55;
     for (const [from, score] of scores) {
       const left = Math.round((width * from) / length);
-      context.fillRect(left, height * (1 - score), Math.max(1, Math.round((width * from) / length + wide) - left), height * score);
+      context.fillRect(
+        left,
+        height * (1 - score),
+        Math.max(1, Math.round((width * from) / length + wide) - left),
+        height * score,
+      );
     }
   }
   function drawWave() {
@@ -175,12 +259,15 @@ function timeline(file, answer, { info, name }) {
 
 /* From one window to the next, as a rule: there are none where nothing was looked at. */
 function stepOf({ windows, duration_s: length }) {
-  const steps = windows.slice(1).map((w, i) => w.start_s - windows[i].start_s).sort((a, b) => a - b);
+  const steps = windows
+    .slice(1)
+    .map((w, i) => w.start_s - windows[i].start_s)
+    .sort((a, b) => a - b);
   return steps[Math.floor(steps.length / 2)] ?? length;
 }
 
-/* Labels over time: each window's score, and the events that came of them. Those with an event first, then by what their scores add
- * up to; a label that never reached 0.3 is left out. */
+/* Labels over time: each window's score, and the events that came of them. Those with an event first, then by what
+ * their scores add up to; a label that never reached 0.3 is left out. */
 function lanesOf(answer) {
   const lanes = new Map();
   const lane = (label) => {
@@ -206,7 +293,11 @@ function axis(length) {
   const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600].find((s) => length / s <= 8) ?? 7200;
   const line = el('div', { class: 'axis', 'aria-hidden': 'true' });
   for (let s = 0; s <= length; s += step) {
-    const tick = el('span', {}, step < 1 ? `${s.toFixed(1)} s` : s < 120 ? `${s} s` : `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`);
+    const tick = el(
+      'span',
+      {},
+      step < 1 ? `${s.toFixed(1)} s` : s < 120 ? `${s} s` : `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`,
+    );
     tick.style.left = `${(100 * s) / length}%`;
     line.append(tick);
   }

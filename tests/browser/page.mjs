@@ -1,4 +1,5 @@
-/* The main page: what it hears now, its events, its gate; what is set here is set in the daemon, and what others set is seen here. */
+/* The main page: what it hears now, its events, its gate; what is set here is set in the daemon, and what others set
+ * is seen here. */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { Box, ROOT, sleep, until, when } from './harness.mjs';
@@ -11,9 +12,11 @@ export async function openPage(run, box, options = {}, hash = '') {
   await page.addInitScript(() => {
     /* when an event first stood on the page, by its event_id */
     window.seen = {};
-    document.addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
-      for (const e of document.querySelectorAll('.events > li')) window.seen[e.dataset.id] ??= Date.now();
-    }).observe(document.body, { childList: true, subtree: true }));
+    document.addEventListener('DOMContentLoaded', () =>
+      new MutationObserver(() => {
+        for (const e of document.querySelectorAll('.events > li')) window.seen[e.dataset.id] ??= Date.now();
+      }).observe(document.body, { childList: true, subtree: true }),
+    );
   });
   await page.goto(`${box.url}/${hash}`);
   await when(page, () => document.documentElement.dataset.connection === 'open');
@@ -22,15 +25,21 @@ export async function openPage(run, box, options = {}, hash = '') {
 
 /* axe-core, the page's bars let go: what they cover while they stay can be scrolled out from under them. */
 export async function axe(run, name, page) {
-  const bars = (position) => page.evaluate((p) => document.querySelectorAll('.top, .tabs, #lost').forEach((e) => (e.style.position = p)), position);
+  const bars = (position) =>
+    page.evaluate(
+      (p) => document.querySelectorAll('.top, .tabs, #lost').forEach((e) => (e.style.position = p)),
+      position,
+    );
   await bars('static');
   await run.axe(name, page);
   await bars('');
 }
 
-export const show = (page, view) => page.click(`.tabs a[href="#${view}"]`).then(() => page.waitForSelector(`#view-${view}:not([hidden])`));
+export const show = (page, view) =>
+  page.click(`.tabs a[href="#${view}"]`).then(() => page.waitForSelector(`#view-${view}:not([hidden])`));
 const json = (m) => JSON.parse(m.payload);
-const setting = (box, name, value, from) => box.heard(`setting/${name}`, (p) => p === value || p === JSON.stringify(value), from);
+const setting = (box, name, value, from) =>
+  box.heard(`setting/${name}`, (p) => p === value || p === JSON.stringify(value), from);
 
 /* All that is ever loaded, every view looked at. */
 async function weight(run, box, page) {
@@ -40,18 +49,26 @@ async function weight(run, box, page) {
   }
   await show(page, 'now');
   const { bytes, outside, files } = await run.weight(page, box.url);
-  await run.check(`the page weighs 150 kB at most: ${(bytes / 1000).toFixed(1)} kB in ${files} files, all views`, files > 10 && bytes <= WEIGHT);
+  await run.check(
+    `the page weighs 150 kB at most: ${(bytes / 1000).toFixed(1)} kB in ${files} files, all views`,
+    files > 10 && bytes <= WEIGHT,
+  );
   await run.check(`  and asks nobody else for anything${outside.map((u) => `: ${u}`)}`, outside.length === 0);
 }
 
 async function quiet(run, box, page) {
   await run.check('a quiet room: Quiet, in large words', async () => {
     await when(page, () => document.querySelector('#hero .word')?.textContent === 'Quiet');
-    return (await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('#hero .word')).fontSize))) > 50;
+    return (
+      (await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('#hero .word')).fontSize))) > 50
+    );
   });
   await run.check('  microphone and broker: both there, with a sign beside the colour', async () => {
     await when(page, () => document.querySelectorAll('#chip-input.good svg, #chip-broker.good svg').length === 4);
-    return (await page.innerText('#chip-broker')).includes('Broker') && (await page.innerText('#facts')).includes(`:${box.brokerPort}`);
+    return (
+      (await page.innerText('#chip-broker')).includes('Broker') &&
+      (await page.innerText('#facts')).includes(`:${box.brokerPort}`)
+    );
   });
   await run.check('  the level moves, the floor is marked', async () => {
     const bar = () => page.evaluate(() => document.querySelector('#meter .bar').style.transform);
@@ -61,29 +78,36 @@ async function quiet(run, box, page) {
   });
 }
 
-const inked = (page) => page.evaluate(() => {
-  const canvas = document.querySelector('#spectrogram');
-  const { data } = canvas.getContext('2d').getImageData(canvas.width / 2, 0, canvas.width / 2, canvas.height);
-  const shades = new Set();
-  for (let i = 0; i < data.length; i += 4) shades.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
-  return shades.size;
-});
+const inked = (page) =>
+  page.evaluate(() => {
+    const canvas = document.querySelector('#spectrogram');
+    const { data } = canvas.getContext('2d').getImageData(canvas.width / 2, 0, canvas.width / 2, canvas.height);
+    const shades = new Set();
+    for (let i = 0; i < data.length; i += 4) shades.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+    return shades.size;
+  });
 
 async function live(run, box, page) {
   const from = box.mqtt.length;
   box.play('tests/data/smoke_t3.flac');
   const started = await box.heard('event', (p) => p.includes('"start"') && p.includes('smoke_alarm'), from);
   const e = json(started);
-  await run.check('a smoke alarm that sounds is on the page', () => page.waitForSelector(`.events > li[data-id="${e.event_id}"]`, { timeout: 5000 }));
+  await run.check('a smoke alarm that sounds is on the page', () =>
+    page.waitForSelector(`.events > li[data-id="${e.event_id}"]`, { timeout: 5000 }),
+  );
   const late = (await page.evaluate((id) => window.seen[id], e.event_id)) - started.time;
   await run.check(`  ${late.toFixed(0)} ms after MQTT's subscriber had it (aim: within 200 ms)`, late < 2000);
   await run.check('  in large words, with a pictogram, its score and for how long', async () => {
     await when(page, () => document.querySelector('#hero.heard .word')?.textContent === 'Smoke alarm');
-    return page.evaluate(() => document.querySelector('#hero use').getAttribute('href').endsWith('#smoke_alarm') &&
-      /\d+ %/.test(document.querySelector('#hero .detail').textContent));
+    return page.evaluate(
+      () =>
+        document.querySelector('#hero use').getAttribute('href').endsWith('#smoke_alarm') &&
+        /\d+ %/.test(document.querySelector('#hero .detail').textContent),
+    );
   });
-  await run.check('  told to a screen reader, politely', () => when(page, () =>
-    document.querySelector('#announce[aria-live=polite]').textContent.includes('Smoke alarm')));
+  await run.check('  told to a screen reader, politely', () =>
+    when(page, () => document.querySelector('#announce[aria-live=polite]').textContent.includes('Smoke alarm')),
+  );
   await run.check('  the spectrogram shows it', async () => {
     await until(async () => (await inked(page)) > 60, 'shades', 8);
   });
@@ -101,10 +125,14 @@ async function live(run, box, page) {
 
 async function acknowledge(run, box, page, other, e) {
   const from = box.mqtt.length;
-  await run.check('it stays up until somebody has seen it, for all viewers', () => Promise.all([page, other].map((p) => p.waitForSelector('#alarms li', { timeout: 5000 }))));
+  await run.check('it stays up until somebody has seen it, for all viewers', () =>
+    Promise.all([page, other].map((p) => p.waitForSelector('#alarms li', { timeout: 5000 }))),
+  );
   await other.getByRole('button', { name: 'Smoke alarm: I have seen it' }).click();
   await run.check('  seen by one: gone for all, told by MQTT', async () => {
-    await Promise.all([page, other].map((p) => when(p, () => !document.querySelector('#alarms').textContent.includes('Smoke alarm'))));
+    await Promise.all(
+      [page, other].map((p) => when(p, () => !document.querySelector('#alarms').textContent.includes('Smoke alarm'))),
+    );
     await box.heard('setting/ack', (p) => p.includes(e.event_id), from);
   });
 }
@@ -124,8 +152,10 @@ async function clip(run, page, e) {
 
 async function verdicts(run, box, page, other, e) {
   const on = (p, what) => p.locator(`#view-now li[data-id="${e.event_id}"] .verdict.${what}`);
-  const pressed = (p, what, is = 'true') => until(async () => (await on(p, what).getAttribute('aria-pressed')) === is, `${what} ${is}`, 5);
-  const stored = async () => (await box.api('events?limit=50')).events.find((x) => x.event_id === e.event_id)?.verdict ?? null;
+  const pressed = (p, what, is = 'true') =>
+    until(async () => (await on(p, what).getAttribute('aria-pressed')) === is, `${what} ${is}`, 5);
+  const stored = async () =>
+    (await box.api('events?limit=50')).events.find((x) => x.event_id === e.event_id)?.verdict ?? null;
   await run.check('right: stored, and seen by another viewer', async () => {
     await on(page, 'right').click();
     await Promise.all([pressed(page, 'right'), pressed(other, 'right')]);
@@ -143,7 +173,9 @@ async function verdicts(run, box, page, other, e) {
     await until(async () => (await stored()) === 'telephone', 'stored', 5);
     return (await on(page, 'other').innerText()).includes('Telephone');
   });
-  await run.check('  and the focus is where it was', () => page.evaluate(() => document.activeElement?.dataset.do === 'other'));
+  await run.check('  and the focus is where it was', () =>
+    page.evaluate(() => document.activeElement?.dataset.do === 'other'),
+  );
   await run.check('wrong, and taken back', async () => {
     await on(page, 'wrong').click();
     await until(async () => (await stored()) === 'wrong', 'stored', 5);
@@ -220,8 +252,12 @@ async function listening(run, box, page) {
     const then = box.mqtt.length;
     await page.click('#hero button');
     await setting(box, 'listening', 'ON', then);
-    await when(page, () => document.querySelector('#listening').getAttribute('aria-checked') === 'true' &&
-      document.querySelector('#hero .word').textContent !== 'Not listening');
+    await when(
+      page,
+      () =>
+        document.querySelector('#listening').getAttribute('aria-checked') === 'true' &&
+        document.querySelector('#hero .word').textContent !== 'Not listening',
+    );
   });
 }
 
@@ -233,7 +269,9 @@ async function more(run, page) {
     const first = await rows.count();
     await page.mouse.wheel(0, 20000);
     await until(async () => (await rows.count()) > 10, 'more', 5);
-    const starts = await page.evaluate(() => [...document.querySelectorAll('#view-now .events > li')].map((e) => e.dataset.start));
+    const starts = await page.evaluate(() =>
+      [...document.querySelectorAll('#view-now .events > li')].map((e) => e.dataset.start),
+    );
     if (starts.some((s, i) => i && s > starts[i - 1])) throw new Error(`not newest first: ${starts}`);
     return first >= 10 && new Set(starts).size > 1;
   });
@@ -252,7 +290,12 @@ async function lost(run, box, page) {
   await axe(run, 'connection lost', page);
   await box.boot();
   await run.check('connection found: it goes on by itself, and is heard', async () => {
-    await when(page, () => document.documentElement.dataset.connection === 'open' && document.querySelector('#lost').hidden, null, 25);
+    await when(
+      page,
+      () => document.documentElement.dataset.connection === 'open' && document.querySelector('#lost').hidden,
+      null,
+      25,
+    );
     await when(page, () => window.tones.length > 1, null, 3);
     await when(page, () => document.querySelector('#hero .face:not([hidden]) .word').textContent === 'Quiet', null, 10);
   });
@@ -265,9 +308,22 @@ async function lost(run, box, page) {
 
 /* What the daemon heard before: a history to look at. */
 export function past(box) {
-  const { status, stderr } = spawnSync(process.env.EARSHOT, ['run', '--config', path.join(box.dir, 'e.conf'), '--state-dir', path.join(box.dir, 'state'),
-    '--mqtt.enabled=off', '--web.enabled=off', '--input', `file:${path.join(ROOT, 'models/demo.flac')}`, '--fast'],
-  { env: { ...process.env, EARSHOT_MODELS: path.join(ROOT, 'models') }, timeout: 30000 });
+  const { status, stderr } = spawnSync(
+    process.env.EARSHOT,
+    [
+      'run',
+      '--config',
+      path.join(box.dir, 'e.conf'),
+      '--state-dir',
+      path.join(box.dir, 'state'),
+      '--mqtt.enabled=off',
+      '--web.enabled=off',
+      '--input',
+      `file:${path.join(ROOT, 'models/demo.flac')}`,
+      '--fast',
+    ],
+    { env: { ...process.env, EARSHOT_MODELS: path.join(ROOT, 'models') }, timeout: 30000 },
+  );
   if (status !== 0) throw new Error(`demo: ${stderr}`);
 }
 
@@ -277,7 +333,12 @@ export default async function page(run) {
   const box = await Box.start({ config: CLIPS, before: (b) => [past(b), past(b)] });
   try {
     const one = await openPage(run, box);
-    const other = await openPage(run, box, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
+    const other = await openPage(run, box, {
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      isMobile: true,
+      deviceScaleFactor: 2,
+    });
     await quiet(run, box, one);
     await weight(run, box, one);
     const e = await live(run, box, one);

@@ -11,7 +11,10 @@ const TOKEN = 'correct-horse-battery-staple-1234567';
 async function historyView(run, box, page) {
   await show(page, 'history');
   await page.waitForSelector('#history .hour');
-  const bars = () => page.evaluate(() => [...document.querySelectorAll('.hour .hidden-text')].map((e) => Number(/(\d+) sounds?$/.exec(e.textContent)[1])));
+  const bars = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll('.hour .hidden-text')].map((e) => Number(/(\d+) sounds?$/.exec(e.textContent)[1])),
+    );
   const sum = (list) => list.reduce((a, b) => a + b, 0);
   const { labels } = await box.api('counts?by=hour&hours=24');
   const all = sum(Object.values(labels).flat());
@@ -22,10 +25,15 @@ async function historyView(run, box, page) {
   await run.check('  one sound alone: its numbers, and its events below', async () => {
     await page.click('.row[data-label="speech"]');
     await until(async () => sum(await bars()) === sum(labels.speech), 'its numbers', 5);
-    await until(() => page.evaluate(() => {
-      const rows = [...document.querySelectorAll('#history .events > li strong')];
-      return rows.length > 0 && rows.every((e) => e.textContent === 'Speech');
-    }), 'its events', 5);
+    await until(
+      () =>
+        page.evaluate(() => {
+          const rows = [...document.querySelectorAll('#history .events > li strong')];
+          return rows.length > 0 && rows.every((e) => e.textContent === 'Speech');
+        }),
+      'its events',
+      5,
+    );
   });
   await run.check('  by keyboard: arrows go through the hours, Enter chooses one', async () => {
     await page.focus('.hour[tabindex="0"]');
@@ -48,7 +56,10 @@ async function historyView(run, box, page) {
 async function recording(run, box, page) {
   await show(page, 'try');
   const file = path.join(ROOT, 'models/demo.flac');
-  const spans = () => page.evaluate(() => [...document.querySelectorAll('.lanes li')].map((e) => [e.innerText.trim(), e.querySelectorAll('.span').length]));
+  const spans = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll('.lanes li')].map((e) => [e.innerText.trim(), e.querySelectorAll('.span').length]),
+    );
   await run.check('a file that is chosen: its labels over time', async () => {
     await page.setInputFiles('#file', file);
     await page.waitForSelector('.lanes .span', { timeout: 30000 });
@@ -56,20 +67,27 @@ async function recording(run, box, page) {
     if (!lanes['Smoke alarm'] || !lanes['Siren']) throw new Error(JSON.stringify(lanes));
   });
   await run.check('  as classify has it', async () => {
-    const { stdout } = spawnSync(process.env.EARSHOT, ['classify', '--json', file], { env: { ...process.env, EARSHOT_MODELS: path.join(ROOT, 'models') } });
+    const { stdout } = spawnSync(process.env.EARSHOT, ['classify', '--json', file], {
+      env: { ...process.env, EARSHOT_MODELS: path.join(ROOT, 'models') },
+    });
     const { events, top } = JSON.parse(stdout);
     const shown = await page.evaluate(() => [...document.querySelectorAll('#try .at')].map((e) => e.innerText.trim()));
     const wanted = events.map((e) => `${e.start_s.toFixed(1)}–${e.end_s.toFixed(1)} s`);
     if (shown.join() !== wanted.join()) throw new Error(`${shown}, not ${wanted}`);
     return (await page.locator('#try .columns .card:last-child li').count()) === top.length;
   });
-  await run.check('  waveform and spectrogram are drawn', () => page.evaluate(() => ['.wave', '.spectrum'].every((name) => {
-    const canvas = document.querySelector(name);
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    const shades = new Set();
-    for (let i = 0; i < data.length; i += 4) shades.add(data[i] | (data[i + 1] << 8) | (data[i + 2] << 16) | (data[i + 3] << 24));
-    return shades.size > 20;
-  })));
+  await run.check('  waveform and spectrogram are drawn', () =>
+    page.evaluate(() =>
+      ['.wave', '.spectrum'].every((name) => {
+        const canvas = document.querySelector(name);
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        const shades = new Set();
+        for (let i = 0; i < data.length; i += 4)
+          shades.add(data[i] | (data[i + 1] << 8) | (data[i + 2] << 16) | (data[i + 3] << 24));
+        return shades.size > 20;
+      }),
+    ),
+  );
   await run.check('  a sound’s button plays from there', async () => {
     await page.locator('#try .at').nth(2).click();
     await when(page, () => document.querySelector('#try audio').currentTime > 15, null, 5);
@@ -81,9 +99,18 @@ async function recording(run, box, page) {
       const rate = 16000;
       const bytes = new DataView(new ArrayBuffer(44 + 2 * rate));
       const word = (at, s) => [...s].forEach((c, i) => bytes.setUint8(at + i, c.charCodeAt(0)));
-      word(0, 'RIFF'); bytes.setUint32(4, 36 + 2 * rate, true); word(8, 'WAVEfmt '); bytes.setUint32(16, 16, true);
-      bytes.setUint16(20, 1, true); bytes.setUint16(22, 1, true); bytes.setUint32(24, rate, true); bytes.setUint32(28, 2 * rate, true);
-      bytes.setUint16(32, 2, true); bytes.setUint16(34, 16, true); word(36, 'data'); bytes.setUint32(40, 2 * rate, true);
+      word(0, 'RIFF');
+      bytes.setUint32(4, 36 + 2 * rate, true);
+      word(8, 'WAVEfmt ');
+      bytes.setUint32(16, 16, true);
+      bytes.setUint16(20, 1, true);
+      bytes.setUint16(22, 1, true);
+      bytes.setUint32(24, rate, true);
+      bytes.setUint32(28, 2 * rate, true);
+      bytes.setUint16(32, 2, true);
+      bytes.setUint16(34, 16, true);
+      word(36, 'data');
+      bytes.setUint32(40, 2 * rate, true);
       for (let i = 0; i < rate; i++) bytes.setInt16(44 + 2 * i, 12000 * Math.sin(i * 0.4), true);
       const transfer = new DataTransfer();
       transfer.items.add(new File([bytes.buffer], 'tone.wav', { type: 'audio/wav' }));
@@ -93,7 +120,11 @@ async function recording(run, box, page) {
     await when(page, () => document.querySelector('#h-file')?.textContent.startsWith('tone.wav'), null, 20);
   });
   await run.check('what is no sound is refused, in words', async () => {
-    await page.setInputFiles('#file', { name: 'letter.wav', mimeType: 'audio/wav', buffer: Buffer.from('Dear Sir, this is no sound.') });
+    await page.setInputFiles('#file', {
+      name: 'letter.wav',
+      mimeType: 'audio/wav',
+      buffer: Buffer.from('Dear Sir, this is no sound.'),
+    });
     await page.waitForSelector('#try .problem:not([hidden])', { timeout: 10000 });
     return (await page.innerText('#try .problem')).startsWith('letter.wav: ');
   });
@@ -107,7 +138,9 @@ async function settings(run, box, page) {
   await page.waitForSelector('.section');
   await run.check('every option of the table is there, with its help', async () => {
     const { settings: options } = await box.api('settings');
-    const shown = await page.evaluate(() => [...document.querySelectorAll('.option')].map((e) => e.querySelector('.help').textContent.length));
+    const shown = await page.evaluate(() =>
+      [...document.querySelectorAll('.option')].map((e) => e.querySelector('.help').textContent.length),
+    );
     return shown.length === options.length && shown.length > 60 && shown.every((n) => n > 20);
   });
   const cooldown = 'decision.cooldown';
@@ -136,8 +169,9 @@ async function settings(run, box, page) {
   });
   await run.shot(page, 'views-settings');
   await axe(run, 'settings, a value refused', page);
-  await run.check('what the configuration file alone sets cannot be set here', () => page.evaluate(() =>
-    document.querySelector('[id="option-mqtt.host"]').disabled));
+  await run.check('what the configuration file alone sets cannot be set here', () =>
+    page.evaluate(() => document.querySelector('[id="option-mqtt.host"]').disabled),
+  );
   await page.fill('.options input[type=search]', '');
 }
 
@@ -159,8 +193,11 @@ async function manage(run, box, page) {
   });
   await run.check('  it stands in the list, marked as a test', async () => {
     await show(page, 'now');
-    await when(page, () => [...document.querySelectorAll('#view-now .events > li')].some((e) =>
-      e.textContent.includes('Door bell') && e.querySelector('.tag')?.textContent === 'Test'));
+    await when(page, () =>
+      [...document.querySelectorAll('#view-now .events > li')].some(
+        (e) => e.textContent.includes('Door bell') && e.querySelector('.tag')?.textContent === 'Test',
+      ),
+    );
     await show(page, 'settings');
   });
   if ((await fetch(`${box.url}/api/v1/taught`)).status === 404) return run.skip('taught sounds: this daemon has none');
@@ -172,17 +209,22 @@ async function manage(run, box, page) {
 
 async function signIn(run) {
   let file;
-  const box = await Box.start({ config: '', before: (b) => {
-    file = path.join(b.dir, 'token');
-    writeFileSync(file, `${TOKEN}\n`);
-    chmodSync(file, 0o600);
-    b.options.args = [`--web.token_file=${file}`];
-  } });
+  const box = await Box.start({
+    config: '',
+    before: (b) => {
+      file = path.join(b.dir, 'token');
+      writeFileSync(file, `${TOKEN}\n`);
+      chmodSync(file, 0o600);
+      b.options.args = [`--web.token_file=${file}`];
+    },
+  });
   try {
     const page = await run.page({ colorScheme: 'light' });
     const base = `http://box.test:${box.port}`; /* as it is reached from elsewhere */
     await page.goto(base);
-    await run.check('where a token is wanted the page asks for it', () => page.waitForSelector('dialog.signin[open]', { timeout: 5000 }));
+    await run.check('where a token is wanted the page asks for it', () =>
+      page.waitForSelector('dialog.signin[open]', { timeout: 5000 }),
+    );
     await run.shot(page, 'views-signin');
     await run.axe('sign in', page);
     await run.check('  a wrong one: refused, in words', async () => {
@@ -197,8 +239,12 @@ async function signIn(run) {
       await loaded;
       await when(page, () => document.documentElement.dataset.connection === 'open');
     });
-    await run.check('  nothing of it is where a script could read it', () => page.evaluate((t) =>
-      document.cookie === '' && !JSON.stringify({ ...localStorage, ...sessionStorage }).includes(t), TOKEN));
+    await run.check('  nothing of it is where a script could read it', () =>
+      page.evaluate(
+        (t) => document.cookie === '' && !JSON.stringify({ ...localStorage, ...sessionStorage }).includes(t),
+        TOKEN,
+      ),
+    );
     const asked = page.waitForResponse((r) => r.url().endsWith('/api/v1/signin'));
     await show(page, 'settings');
     await page.getByRole('button', { name: 'Show the QR code' }).click();
