@@ -213,7 +213,36 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
 /* Of the stream, or of the history. */
 const isOver = (e) => (e.event_type ? e.event_type === 'end' : e.state !== 'going_on');
 
-let player = null; /* one at a time */
+let player = null; /* one at a time: {clip, show, stop} */
+const SOON_MS = 30000; /* within which a clip may still be on its way to the disk */
+const TRIES = 8;
+
+function play(e, show) {
+  const audio = new Audio();
+  const mine = { clip: e.clip, show, stop };
+  let tries = 0;
+  function stop(words) {
+    player = null;
+    audio.pause();
+    audio.removeAttribute('src');
+    mine.show(false, words);
+  }
+  function attempt() {
+    if (player !== mine) return;
+    audio.src = `/api/v1/clips/${encodeURIComponent(e.clip)}`;
+    audio.play().catch(failed);
+  }
+  function failed() {
+    if (player !== mine) return;
+    if (Date.now() - Date.parse(e.end ?? e.start) < SOON_MS && ++tries < TRIES) setTimeout(attempt, 1000);
+    else stop('clip.gone');
+  }
+  player?.stop();
+  player = mine;
+  audio.addEventListener('ended', () => stop());
+  show(true);
+  attempt();
+}
 
 function clipButton(e, name) {
   const icon = symbol('play');
@@ -235,22 +264,10 @@ function clipButton(e, name) {
     label.textContent = text(words);
     button.setAttribute('aria-pressed', String(playing));
   };
-  button.addEventListener('click', () => {
-    const mine = player?.button === button;
-    player?.stop();
-    if (mine) return;
-    const audio = new Audio(`/api/v1/clips/${encodeURIComponent(e.clip)}`);
-    const stop = (words) => {
-      audio.pause();
-      audio.removeAttribute('src');
-      player = null;
-      show(false, words);
-    };
-    player = { button, stop };
-    audio.addEventListener('ended', () => stop());
-    audio.addEventListener('error', () => player?.button === button && stop('clip.gone'));
+  button.addEventListener('click', () => (player?.clip === e.clip ? player.stop() : play(e, show)));
+  if (player?.clip === e.clip) {
+    player.show = show; /* the row was made anew while it plays */
     show(true);
-    audio.play().catch(() => player?.button === button && stop('clip.gone'));
-  });
+  }
   return button;
 }

@@ -137,7 +137,10 @@ async function acknowledge(run, box, page, other, e) {
   });
 }
 
-async function clip(run, page, e) {
+async function clip(run, box, page, e) {
+  const { payload } = await box.heard('event', (p) => p.includes('"end"') && p.includes(e.event_id));
+  const address = `${box.url}/api/v1/clips/${JSON.parse(payload).clip}`;
+  await until(async () => (await fetch(address)).ok, 'the clip', 20); /* it is written after the event is told */
   const button = page.locator(`.events > li[data-id="${e.event_id}"] .play`);
   await run.check('its clip plays, and stops', async () => {
     const answer = page.waitForResponse((r) => r.url().includes('/api/v1/clips/'), { timeout: 10000 });
@@ -343,7 +346,7 @@ export default async function page(run) {
     await weight(run, box, one);
     const e = await live(run, box, one);
     await acknowledge(run, box, one, other, e);
-    await clip(run, one, e);
+    await clip(run, box, one, e);
     await verdicts(run, box, one, other, e);
     await threshold(run, box, one);
     await listening(run, box, one);
