@@ -187,7 +187,7 @@ export class Run {
     page.problems = [];
     page.requests = [];
     page.on('pageerror', (e) => page.problems.push(String(e)));
-    page.on('console', (m) => m.type() === 'error' && !m.location().url.endsWith('/api/v1/taught') && page.problems.push(`${m.text()} ${m.location().url}`));
+    page.on('console', (m) => m.type() === 'error' && page.problems.push(`${m.text()} ${m.location().url}`));
     const cdp = await context.newCDPSession(page);
     const open = new Map();
     await cdp.send('Network.enable');

@@ -38,6 +38,8 @@ export async function axe(run, name, page) {
 export const show = (page, view) =>
   page.click(`.tabs a[href="#${view}"]`).then(() => page.waitForSelector(`#view-${view}:not([hidden])`));
 const json = (m) => JSON.parse(m.payload);
+/* for heard(): an event of that kind, and label or event_id */
+const kind = (type, what) => (p) => p.includes(what) && JSON.parse(p).event_type === type;
 const setting = (box, name, value, from) =>
   box.heard(`setting/${name}`, (p) => p === value || p === JSON.stringify(value), from);
 
@@ -90,7 +92,7 @@ const inked = (page) =>
 async function live(run, box, page) {
   const from = box.mqtt.length;
   box.play('tests/data/smoke_t3.flac');
-  const started = await box.heard('event', (p) => p.includes('"start"') && p.includes('smoke_alarm'), from);
+  const started = await box.heard('event', kind('start', 'smoke_alarm'), from);
   const e = json(started);
   await run.check('a smoke alarm that sounds is on the page', () =>
     page.waitForSelector(`.events > li[data-id="${e.event_id}"]`, { timeout: 5000 }),
@@ -114,7 +116,7 @@ async function live(run, box, page) {
   await sleep(1500);
   await run.shot(page, 'page-alarm');
   await axe(run, 'now, an alarm, light', page);
-  await box.heard('event', (p) => p.includes('"end"') && p.includes(e.event_id), from);
+  await box.heard('event', kind('end', e.event_id), from);
   await run.check('  once it is over the list has its length and its clip', async () => {
     const row = page.locator(`.events > li[data-id="${e.event_id}"]`);
     await row.locator('.play').waitFor({ timeout: 10000 });
@@ -138,7 +140,7 @@ async function acknowledge(run, box, page, other, e) {
 }
 
 async function clip(run, box, page, e) {
-  const { payload } = await box.heard('event', (p) => p.includes('"end"') && p.includes(e.event_id));
+  const { payload } = await box.heard('event', kind('end', e.event_id));
   const address = `${box.url}/api/v1/clips/${JSON.parse(payload).clip}`;
   await until(async () => (await fetch(address)).ok, 'the clip', 20); /* it is written after the event is told */
   const button = page.locator(`.events > li[data-id="${e.event_id}"] .play`);

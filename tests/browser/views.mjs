@@ -200,10 +200,40 @@ async function manage(run, box, page) {
     );
     await show(page, 'settings');
   });
-  if ((await fetch(`${box.url}/api/v1/taught`)).status === 404) return run.skip('taught sounds: this daemon has none');
-  await run.check('taught sounds: none yet', async () => {
-    const { classes } = await box.api('taught');
-    return classes.length === 0 && (await page.innerText('section:has(> #h-taught) ul')).includes('None yet');
+}
+
+async function taught(run, box, page) {
+  const list = page.locator('section:has(> #h-taught) ul');
+  await show(page, 'now');
+  await show(page, 'settings');
+  await run.check('taught sounds: none yet', () =>
+    until(async () => (await list.innerText()).includes('None yet'), 'none', 5),
+  );
+  const { status, stderr } = spawnSync(
+    process.env.EARSHOT,
+    ['teach', '--state-dir', path.join(box.dir, 'state'), 'my_clock', path.join(ROOT, 'tests/data/clock_digital.flac')],
+    { env: { ...process.env, EARSHOT_MODELS: path.join(ROOT, 'models') }, timeout: 20000 },
+  );
+  if (status !== 0) throw new Error(`teach: ${stderr}`);
+  await run.check('one that is taught is there, with its examples, and among the labels', async () => {
+    await until(
+      async () => (await box.api('status')).labels.some((l) => l.label === 'my_clock' && l.taught),
+      'known',
+      10,
+    );
+    await show(page, 'now');
+    await show(page, 'settings');
+    await until(async () => (await list.innerText()).includes('1 example'), 'listed', 5);
+  });
+  await run.shot(page, 'views-taught');
+  await run.check('  forgotten, once that was confirmed, by keyboard', async () => {
+    await list.getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('dialog[open]');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await until(async () => (await list.innerText()).includes('None yet'), 'gone', 5);
+    return (await box.api('taught')).classes.length === 0;
   });
 }
 
@@ -285,6 +315,7 @@ export default async function views(run) {
     await recording(run, box, page);
     await settings(run, box, page);
     await manage(run, box, page);
+    await taught(run, box, page);
     page.problems = page.problems.filter((p) => !/settings/.test(p));
     await run.check(`no error in the console: ${page.problems.join('; ')}`, !page.problems.length);
     await page.context().close();
