@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LABELS_MOST 1024
-#define COUNT_MS    10000 /* how old the number of events kept may be */
+#define COUNT_MS 10000 /* how old the number of events kept may be */
 
 struct seen {
     struct web *web;
@@ -96,13 +95,15 @@ static json_t *threshold_json(struct seen *s, const char *label, const struct de
 
 static json_t *labels_json(struct seen *s)
 {
-    struct output_label *list = calloc(LABELS_MOST, sizeof *list);
-    size_t n = list ? web_labels(s->web, list, LABELS_MOST) : 0;
+    struct output_label none;
+    size_t room = web_labels(s->web, &none, 0);
+    struct output_label *list = calloc(room + 1, sizeof *list);
+    size_t n = list ? web_labels(s->web, list, room) : 0;
     struct decision_params params;
     json_t *labels = json_array();
 
     pipeline_decision_params(&s->config, &params);
-    for (size_t i = 0; i < n && i < LABELS_MOST; i++) {
+    for (size_t i = 0; i < n && i < room; i++) {
         const struct output_label *l = &list[i];
         json_array_append_new(
             labels, json_pack("{s:s, s:o, s:o, s:b, s:b, s:o, s:b}", "label", l->label, "name", json_text(l->name),

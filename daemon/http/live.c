@@ -27,12 +27,41 @@ static struct vocabulary *load_names(void)
     return v;
 }
 
-void live_describe(const struct live *l, const char *label, struct output_label *out)
+static void on_labels(struct web *w)
 {
-    run_labels_describe(l->vocabulary, label, out);
+    struct live *l = live_of(w);
+    struct output_label none;
+    size_t room = web_labels(w, &none, 0);
+    struct output_label *fresh = calloc(room ? room : 1, sizeof *fresh);
+
+    if (!fresh)
+        return;
+    size_t n = web_labels(w, fresh, room); /* more by now: another call follows */
+    pthread_mutex_lock(&l->lock);
+    struct output_label *old = l->labels;
+    l->labels = fresh;
+    l->n_labels = n < room ? n : room;
+    pthread_mutex_unlock(&l->lock);
+    free(old);
 }
 
-void live_add_names(const struct live *l, json_t *o, const char *label)
+/* A sound of the history may be one that the model in use does not know. */
+void live_describe(struct live *l, const char *label, struct output_label *out)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < l->n_labels && !found; i++)
+        if (strcmp(l->labels[i].label, label) == 0) {
+            *out = l->labels[i];
+            found = true;
+        }
+    pthread_mutex_unlock(&l->lock);
+    if (!found)
+        run_labels_describe(l->vocabulary, label, out);
+}
+
+void live_add_names(struct live *l, json_t *o, const char *label)
 {
     struct output_label d;
 
@@ -201,6 +230,7 @@ static void close_live(struct web *w)
     sse_hub_free(l->levels);
     live_ring_free(l->ring);
     vocabulary_free(l->vocabulary);
+    free(l->labels);
     pthread_mutex_destroy(&l->lock);
     free(l);
     web_set_state(w, WEB_LIVE, NULL);
@@ -241,6 +271,7 @@ const struct web_module module_live = {.id = WEB_LIVE,
                                        .event = on_event,
                                        .health = on_health,
                                        .setting = on_setting,
+                                       .labels = on_labels,
                                        .result = on_result,
                                        .end = end_live,
                                        .close = close_live};

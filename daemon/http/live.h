@@ -27,7 +27,9 @@ struct live {
     struct live_state {
         bool told, listening, connected;
         char input_state[32], model[64];
-    } state;                    /* as last told to the watchers */
+    } state;                     /* as last told to the watchers */
+    struct output_label *labels; /* [n_labels]: what the model in use and this box's teacher call sounds */
+    size_t n_labels;
     struct live_batch *batches; /* commands whose results are waited for */
     bool over;
     struct {
@@ -45,9 +47,9 @@ struct live *live_of(struct web *w);
 void live_tell(struct live *l, const char *kind, json_t *steals);
 
 /* What people call a sound. Any thread. */
-void live_describe(const struct live *l, const char *label, struct output_label *out);
+void live_describe(struct live *l, const char *label, struct output_label *out);
 /* Adds "name", "group", "alarm". */
-void live_add_names(const struct live *l, json_t *o, const char *label);
+void live_add_names(struct live *l, json_t *o, const char *label);
 
 /* {"listening", "input_state", "broker_connected", "model"} as last told; the caller's. */
 json_t *live_state_json(struct live *l);

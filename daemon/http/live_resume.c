@@ -32,7 +32,7 @@ struct resume {
 };
 
 /* The message that the end of the sound, or its start where it goes on, would have been. */
-static char *row_text(const struct live *l, const struct store_row *row)
+static char *row_text(struct live *l, const struct store_row *row)
 {
     json_t *o = history_event_json(row);
     bool late = clock_ms(CLOCK_REALTIME) - row->start_ms > LATE_AFTER;
