@@ -2,20 +2,21 @@
 """What a box learns from a few examples: sounds that a model was never trained on are taught to it, and listened for on streams.
 
   teach_experiment.py streams WORK --manifest DATA/manifest.csv --labels LEFTOUT.txt --folds esc50:4,us8k:2,*:5
-  teach_experiment.py run WORK --model LEFTOUT.onnx [--name NAME] [--examples 1,3,5,10,20] [--repeats 20] [--method head]
+  teach_experiment.py run WORK --model LEFTOUT.onnx [--examples 5] [--repeats 20]
   teach_experiment.py table WORK
 
 LEFTOUT.txt names the sounds, a label a line; none of their clips may have been trained on. `streams` parts their clips by recording:
-20 and more of each to take examples from, the rest to be heard in streams (soundscape.py: rooms, microphones, beds), at
---snr and over beds of which, as of all other sounds in them, only clips of --folds are used: those that the model never heard either.
-It writes further streams of the other sounds, and of beds alone.
+20 and more of each to take examples from, the rest to be heard in streams (soundscape.py: rooms, microphones, beds; and, as what a box
+is taught often is, close by, by a good microphone) of which all else is of --folds: clips that the model never heard either. It
+writes further streams of the other sounds, and of beds alone.
 
-`run` draws examples, teaches each sound to an `earshot` of its own state directory, and has `earshot evaluate --streams` say what is heard:
-recall of each sound, and false alarms over all streams, with the threshold that `earshot teach` chose, and with the lowest one at which there is at
-most one false alarm an hour of each sound (chosen on these streams: what the scores could do). WORK/NAME.csv has a line for each draw; `table`
-prints what the page quotes. What was done before is not done again.
+`run` needs LEFTOUT.background (teach_background.py --leave-out LEFTOUT.txt). It draws examples, has `earshot teach` learn all sounds from
+them in a state directory of its own, and listens for them in all streams with the heads that are in STATE/taught: windows every 0.5 s,
+decided as common/model/decision.h does. Recall, and false alarms an hour over all streams, stand in WORK/results.csv: at the threshold that
+`earshot teach` chose ("own"), at the lowest one with at most one false alarm an hour of that sound ("best": what the scores could do, chosen on
+these very streams), and the same for the nearest example's cosine ("nearest"). What was done before is not done again. `table` prints means.
 """
-import argparse, collections, csv, functools, hashlib, json, os, pathlib, shutil, subprocess, sys, tempfile
+import argparse, collections, csv, functools, hashlib, json, pathlib, shutil, struct, subprocess, tempfile
 import numpy as np
 import soundscape
 from sounds.stream import Spec
@@ -24,6 +25,7 @@ from sounds.clips import load_clips, parse_folds, read_vocabulary
 HERE = pathlib.Path(__file__).resolve().parent
 POOL = 20        # clips of each sound that examples are drawn from, at least
 HEARD = 40       # ... and that streams are made of, at most
+HOP = 0.5
 BEDS = "speech,music,kitchen,traffic,quiet"
 
 
@@ -71,6 +73,155 @@ def make_streams(a):
                     resume=True)
 
 
+# --- what `earshot teach` wrote (teach/taughtfile.h) -------------------------------------------------------------------------
+def read_taught(path):
+    """[(label, w, bias, [windows of each example as they are])]"""
+    data, at, out = path.read_bytes(), 17, []
+
+    def take(form):
+        nonlocal at
+        values = struct.unpack_from("<" + form, data, at)
+        at += struct.calcsize("<" + form)
+        return values if len(values) > 1 else values[0]
+
+    def text():
+        return bytes(take(f"{take('B')}s")).decode()
+    classes, corrections = take("II")
+    assert corrections == 0
+    for _ in range(classes):
+        label, _, _, _, dims = text(), text(), text(), take("Qq"), take("I")
+        w, (bias, _, _, _), clean = np.array(take(f"{dims}f")), take("fffQ"), []
+        for _ in range(take("I")):
+            text()
+            _, _, _, _, windows, n_clean = take("BfffHH")
+            rows = [np.float32(take("f")) * np.array(take(f"{dims}b")) for _ in range(windows)]
+            clean.append(np.array(rows[:n_clean]))
+        out.append((label, w, bias, clean))
+    return out
+
+
+# --- listening ---------------------------------------------------------------------------------------------------------------
+def load_streams(a):
+    """[(kind, embeddings every 0.5 s, annotations)]"""
+    folder = a.work / "streams"
+    out, index, listed = a.work / f"{a.model.stem}.npy", a.work / f"{a.model.stem}.csv", a.work / "streams.txt"
+    files = sorted(p for p in folder.glob("*/*.flac"))
+    if not out.exists():
+        listed.write_text("\n".join(map(str, files)) + "\n")
+        subprocess.run([a.earshot, "features", "--model", a.model, "--hop", str(HOP), "--list", listed, "--index", index, "-o", out],
+                       check=True)
+    x, streams = np.load(out), []
+    for r in csv.DictReader(open(index)):
+        first, n, path = int(r["first"]), int(r["count"]), pathlib.Path(r["file"])
+        events = [(float(e["onset"]), float(e["offset"]), e["label"]) for e in csv.DictReader(open(path.with_suffix(".csv")))]
+        streams.append((path.parent.name, x[first:first + n], events))
+    return streams
+
+
+def starts(z, threshold, closing):
+    """Seconds at which events start: two windows that vote, or three together (common/model/decision.h); over after 3 s below."""
+    mean = np.convolve(z, np.ones(3) / 3)[:len(z)]
+    votes = (z >= threshold) | ((mean >= threshold) & (z >= closing))
+    found, run, last, before = [], 0, None, -2
+    for i in np.flatnonzero(votes | (z >= closing)):
+        if last is not None and (i - last) * HOP < 3.0:
+            last = i if z[i] >= closing else last
+            continue
+        last = None
+        run = run + 1 if votes[i] and (run == 0 or i == before + 1) else int(votes[i])
+        before = i
+        if run >= 2:
+            found.append((i - 1) * HOP)
+            last, run = i, 0
+    return found
+
+
+def count(streams, values, label, threshold, closing):
+    """{kind: (heard, there are)}, false alarms an hour over all"""
+    heard, alarms, seconds = collections.defaultdict(lambda: [0, 0]), 0, 0.0
+    for (kind, x, events), z in zip(streams, values):
+        told = [(s - 0.5, s + 2.0) for s in starts(z, threshold, closing)]
+        own = [(a, b) for a, b, name in events if name == label]
+        for a, b in own:
+            heard[kind][0] += any(s < b and e > a for s, e in told)
+            heard[kind][1] += 1
+        alarms += sum(not any(s < b and e > a for a, b in own) for s, e in told)
+        seconds += len(z) * HOP
+    return heard, 3600 * alarms / seconds
+
+
+def best_of(streams, values, label, depth):
+    """At the lowest threshold with at most one false alarm an hour; closing is `depth` below it."""
+    low, high = (float(np.quantile(np.concatenate(values), q)) for q in (0.9, 1.0))
+    found = ({k: (0, 0) for k in ()}, 0.0)
+    for _ in range(11):
+        middle = (low + high) / 2
+        now = count(streams, values, label, middle, middle - depth)
+        if now[1] <= 1:
+            found, high = now, middle
+        else:
+            low = middle
+    return found if found[0] else count(streams, values, label, high + 1e9, high + 1e9)
+
+
+def nearest(streams, examples, mean, deviation):
+    unit = lambda x: (lambda z: z / (np.linalg.norm(z, axis=1, keepdims=True) + 1e-9))((x - mean) / deviation)
+    e = unit(np.concatenate(examples))
+    return [(unit(x) @ e.T).max(axis=1) for _, x, _ in streams]
+
+
+def draw(a, rng, pool, n):
+    """A fresh STATE/taught with every sound learned from n examples."""
+    state = pathlib.Path(tempfile.mkdtemp())
+    for label, paths in pool.items():
+        chosen = [paths[i] for i in rng.permutation(len(paths))[:n]]
+        subprocess.run([a.earshot, "teach", "--state-dir", state, "--model", a.model, label, *chosen], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    taught = read_taught(state / "taught")
+    shutil.rmtree(state)
+    return taught
+
+
+def run(a):
+    pool, streams = json.loads((a.work / "pool.json").read_text()), load_streams(a)
+    every = np.concatenate([x for _, x, _ in streams])
+    mean, deviation = every.mean(0), every.std(0) + 1e-3
+    path = a.work / "results.csv"
+    done = {(r["examples"], r["repeat"]) for r in csv.DictReader(open(path))} if path.exists() else set()
+    if not path.exists():
+        path.write_text("examples,repeat,label,method,kind,heard,sounds,false_alarms_h\n")
+    for repeat in range(a.repeats):
+        for n in map(int, a.examples.split(",")):
+            if (str(n), str(repeat)) in done:
+                continue
+            lines = []
+            for label, w, bias, examples in draw(a, np.random.default_rng([n, repeat]), pool, n):
+                z = [x @ w + bias for _, x, _ in streams]
+                near = nearest(streams, examples, mean, deviation)
+                sigmoid = [1 / (1 + np.exp(-v)) for v in z]
+                for method, (heard, alarms) in (("own", count(streams, sigmoid, label, 0.5, 0.3)),
+                                                ("best", best_of(streams, z, label, 0.85)),
+                                                ("nearest", best_of(streams, near, label, 0.05))):
+                    lines += [f"{n},{repeat},{label},{method},{k},{h},{t},{alarms:.3f}\n" for k, (h, t) in heard.items() if t]
+            with open(path, "a") as f:
+                f.writelines(lines)
+            print(f"{n} examples, repeat {repeat}", flush=True)
+
+
+def table(a):
+    rows = list(csv.DictReader(open(a.work / "results.csv")))
+    kinds = sorted({r["kind"] for r in rows})
+    print("| examples | repeats | scores | " + " | ".join(kinds) + " | false alarms an hour, mean and 90 % |")
+    print("| --- " * (4 + len(kinds)) + "|")
+    for n in sorted({int(r["examples"]) for r in rows}):
+        for method in ("own", "best", "nearest"):
+            those = [r for r in rows if int(r["examples"]) == n and r["method"] == method]
+            recall = [np.mean([int(r["heard"]) / int(r["sounds"]) for r in those if r["kind"] == k]) for k in kinds]
+            alarms = [float(r["false_alarms_h"]) for r in those if r["kind"] == kinds[0]]
+            print(f"| {n} | {len({r['repeat'] for r in those})} | {method} | " + " | ".join(f"{100 * v:.0f} %" for v in recall)
+                  + f" | {np.mean(alarms):.2f}, {np.quantile(alarms, 0.9):.2f} |")
+
+
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     q = p.add_subparsers(dest="do", required=True)
@@ -82,9 +233,16 @@ def arguments():
     s.add_argument("--snr", default="20,10,0")
     s.add_argument("--minutes", type=float, default=50, help="of each kind of stream (%(default)s)")
     s.add_argument("--seed", type=int, default=1)
+    r, t = q.add_parser("run"), q.add_parser("table")
+    for one in (r, t):
+        one.add_argument("work", type=pathlib.Path)
+    r.add_argument("--model", type=pathlib.Path, required=True)
+    r.add_argument("--examples", default="5", help="numbers of them, commas between (%(default)s)")
+    r.add_argument("--repeats", type=int, default=20)
+    r.add_argument("--earshot", default=HERE.parent / "build/earshot")
     return p.parse_args()
 
 
 if __name__ == "__main__":
     a = arguments()
-    {"streams": make_streams}[a.do](a)
+    {"streams": make_streams, "run": run, "table": table}[a.do](a)

@@ -5,6 +5,9 @@
 #include "audio/soundlevel.h"
 #include "base/clock.h"
 #include "features/features.h"
+#include "model/recogniser.h"
+#include "teach/background.h"
+#include "teach/taughtfile.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -231,12 +234,86 @@ static int latency(int port, const char *file, double preroll, double window, ch
     return 0;
 }
 
+/* --- what is taught ------------------------------------------------------------------------------------------------- */
+
+enum { TAUGHT = 50, WINDOWS = 400, ROUNDS = 9 };
+
+/* A file of 50 classes with heads of no meaning: what they cost does not depend on it. */
+static int write_taught(const char *model, size_t dims, const char *path, struct err *err)
+{
+    struct taughtfile f = {0};
+    uint64_t hash;
+    int rc = teach_model_hash(model, &hash, err);
+
+    for (int i = 0; i < TAUGHT && rc == 0; i++) {
+        struct taught_class c = {.hash = hash, .dims = dims, .n_examples = 1};
+        snprintf(c.label, sizeof c.label, "taught_%d", i);
+        c.w = malloc(dims * sizeof *c.w);
+        c.examples = calloc(1, sizeof *c.examples);
+        c.examples[0] = (struct taught_example){.n = 1, .windows = calloc(dims, sizeof(float))};
+        for (size_t k = 0; k < dims; k++)
+            c.w[k] = (float)((i * 31 + (int)k * 17) % 101 - 50) / 500;
+        rc = taughtfile_put(&f, &c, err);
+    }
+    if (rc == 0)
+        rc = taughtfile_write(&f, path, err);
+    taughtfile_free(&f);
+    return rc;
+}
+
+static double time_windows(struct recogniser *r, const float *x, size_t n)
+{
+    double t = clock_s(CLOCK_THREAD_CPUTIME_ID);
+
+    for (int i = 0; i < WINDOWS; i++)
+        recogniser_scores(r, x, n);
+    return (clock_s(CLOCK_THREAD_CPUTIME_ID) - t) * 1e3 / WINDOWS;
+}
+
+/* A window's time (features, network) without and with 50 taught sounds, the least of rounds by turns: ms. */
+static int taught(const char *model)
+{
+    const struct decision_params d = {.confirm = 1, .release_s = 3, .close_ratio = 0.6, .hop_s = 0.5, .context_s = -1};
+    char path[] = "/tmp/bench-taught-XXXXXX";
+    struct err err = {""};
+    double plain_ms = INFINITY, taught_ms = INFINITY;
+    int fd = mkstemp(path), rc = 1;
+    struct recogniser *plain = recogniser_new(model, VOCABULARY_OWN, &d, &err), *more = NULL;
+    size_t n = plain ? (size_t)(recogniser_window_s(plain) * recogniser_rate(plain)) : 0;
+    float *x = calloc(n + 1, sizeof *x);
+
+    if (plain && x && fd >= 0 && write_taught(model, recogniser_model(plain)->embedding_size, path, &err) == 0)
+        more = recogniser_new_taught(model, VOCABULARY_OWN, path, &d, &err);
+    for (size_t i = 0; more && i < n; i++)
+        x[i] = 0.3f * sinf(0.05f * (float)i);
+    for (int i = 0; more && i < ROUNDS; i++) {
+        plain_ms = fmin(plain_ms, time_windows(plain, x, n));
+        taught_ms = fmin(taught_ms, time_windows(more, x, n));
+    }
+    if (more && recogniser_model(more)->n_taught == TAUGHT) {
+        printf("%.4f %.4f\n", plain_ms, taught_ms);
+        rc = 0;
+    } else {
+        fprintf(stderr, "bench: %s\n", err.text);
+    }
+    if (fd >= 0)
+        close(fd);
+    unlink(path);
+    recogniser_free(plain);
+    recogniser_free(more);
+    free(x);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "taught") == 0)
+        return taught(argv[2]);
     if (argc == 2 && strcmp(argv[1], "features") == 0)
         return features();
     if (argc > 6 && strcmp(argv[1], "latency") == 0)
         return latency(atoi(argv[2]), argv[3], atof(argv[4]), atof(argv[5]), argv + 6);
-    fprintf(stderr, "usage: bench features | bench latency PORT FILE PREROLL_S WINDOW_S EARSHOT ARG...\n");
+    fprintf(stderr, "usage: bench features | bench taught MODEL.onnx | bench latency PORT FILE PREROLL_S WINDOW_S "
+                    "EARSHOT ARG...\n");
     return 2;
 }

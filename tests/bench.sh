@@ -38,6 +38,10 @@ note "YAMNet's shape"
 "$here/yamnet_shape.py" "$W/yamnet.onnx"
 inference "YAMNet's shape (69 M multiply-adds)" "$W/yamnet.onnx" 200
 
+note "taught"
+read -r plain taught < <("$BENCH" taught "$root/models/earshot-s.onnx")
+row "50 taught sounds, beside a window's features and model" "${taught:+$(calc %.1f "100 * ($taught - $plain) / $plain")}" % "< 5 %"
+
 # Files: ten minutes each, 16 kHz; CPU time, since the clock on the wall also counts what else runs here.
 note "files"
 python3 - "$W" <<'P'
