@@ -35,7 +35,7 @@ struct command {
 
 extern const struct command cmd_calibrate, cmd_run, cmd_classify, cmd_devices, cmd_levels, cmd_model, cmd_config,
     cmd_features, cmd_doctor, cmd_test, cmd_evaluate, cmd_set, cmd_clips, cmd_history, cmd_noise, cmd_classify_upload,
-    cmd_plot, cmd_train, cmd_teach, cmd_label;
+    cmd_plot, cmd_dataset, cmd_train, cmd_teach, cmd_label;
 
 /* Flushes stdout. -1: nobody reads it any more, or it cannot be written: a command that goes on for long stops then, and
  * returns what it would have returned; cmdline_run says what is worth saying. */
