@@ -153,7 +153,7 @@ export function symbol(id) {
 /* A sound's name: as the translation has it, as the model says, or made from its label. */
 export function soundName(label, name) {
   if (hasText(`sound.${label}`)) return text(`sound.${label}`);
-  if (name) return name;
+  if (name && name !== label) return name;
   const words = label.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

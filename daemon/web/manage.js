@@ -78,10 +78,13 @@ export function testCard({ labels, say }) {
             'li',
             { class: r.ok ? 'good' : 'bad' },
             symbol(r.ok ? 'check' : 'cross'),
-            el('strong', {}, r.output),
-            ' ',
-            r.text,
-            r.ok ? el('span', { class: 'note' }, ` ${Math.round(r.ms)} ms`) : null,
+            el(
+              'span',
+              {},
+              el('strong', {}, r.output),
+              ` ${r.text}`,
+              r.ok ? el('span', { class: 'note' }, ` ${Math.round(r.ms)} ms`) : null,
+            ),
           ),
         ),
       );

@@ -223,7 +223,7 @@ async function taught(run, box, page) {
     );
     await show(page, 'now');
     await show(page, 'settings');
-    await until(async () => (await list.innerText()).includes('1 example'), 'listed', 5);
+    await until(async () => /My clock\s+1 example/.test(await list.innerText()), 'listed', 5);
   });
   await run.shot(page, 'views-taught');
   await run.check('  forgotten, once that was confirmed, by keyboard', async () => {
