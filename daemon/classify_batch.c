@@ -231,7 +231,7 @@ static int start_jobs(struct batch *b, struct job *jobs, size_t n)
         if (!jobs[i].classifier)
             return cmd_fail(EXIT_USAGE, "classify", "%s", err.text);
     }
-    for (size_t i = 0; i < p->n_models; i++)
+    for (size_t i = 0; n && i < p->n_models; i++)
         if (*classifier_note(jobs[0].classifier, i))
             log_warn("%s", classifier_note(jobs[0].classifier, i));
     for (size_t i = 0; i < n; i++) {
