@@ -75,6 +75,9 @@ static void say_where(struct web *w, const struct server *s)
     log_info("web: %s://%s/%s", web_is_tls(w) ? "https" : "http", text, auth_needed(w->auth) ? ", by token" : "");
     if (web_is_tls(w) && s->tls.expires < time(NULL))
         log_warn("web: the certificate %s has expired: browsers will warn of it", w->config.web.tls_cert);
+    if (w->config.web.allowed_hosts[0] && !auth_needed(w->auth))
+        log_warn(
+            "web: by a name of [web] allowed_hosts everybody gets in whom a proxy lets through: there is no token");
     if (!web_is_tls(w) && !listen_is_loopback(&a))
         log_info("web: what goes through the network is not encrypted; tls_cert and tls_key encrypt it");
 }
