@@ -71,6 +71,16 @@ same "a name that is a path" -F 'file=@siren.wav;filename=../../../etc/x.wav'
 check "  ... is its last part" py "r['file'] == 'x.wav'"
 same "a name like a flag" -F 'file=@siren.wav;filename=--config=x'
 same "a name with escapes" -F "file=@siren.wav;filename=$(printf '\033[2J\xff"')x"
+for i in 1 2 3; do sox -n -r 16000 -b 16 bell$i.wav synth 1.3 sine 88$i sine 132$i fade 0.01 1.3 1 vol 0.5 pad 0.4 0.4 2>/dev/null; done
+if "$EARSHOT" teach our_bell bell1.wav bell2.wav bell3.wav --state-dir "$W/state" >taught.txt 2>&1; then
+    "$EARSHOT" classify --json --state-dir "$W/state" bell2.wav >want.json
+    same "a sound that was taught" -F file=@bell2.wav
+    check "  ... is among those heard" py "'our_bell' in [t['label'] for t in r['top']]"
+    "$EARSHOT" teach forget our_bell --state-dir "$W/state" >/dev/null 2>&1
+    "$EARSHOT" classify --json siren.wav >want.json
+else
+    check "a sound is taught: $(tail -1 taught.txt)" false
+fi
 same "a slow upload" --limit-rate 40k -F file=@siren.wav
 
 echo "--- what is no sound, or not all of it"
