@@ -260,7 +260,8 @@ static int run_daemon(struct daemon *d)
 {
     struct err err;
 
-    mallopt(M_ARENA_MAX, 1); /* no thread allocates much, or often: one of its own for each would hold memory that nobody uses */
+    mallopt(M_ARENA_MAX,
+            1); /* no thread allocates much, or often: one of its own for each would hold memory that nobody uses */
     d->service = service_new(&err);
     if (!d->service)
         return cmd_fail(EXIT_FAILED, "run", "%s", err.text);

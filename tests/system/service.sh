@@ -22,6 +22,8 @@ exposure() {
     local rc=$?; tail -1 "$W/security.txt" | sed 's/^/        /'; return $rc
 }
 check "systemd-analyze verify: the system unit" verify "$W/earshot.service"
+cp "$root/systemd/earshot.socket" "$W/"
+check "systemd-analyze verify: the socket" verify "$W/earshot.socket"
 check "systemd-analyze verify: the user unit" verify "$W/user/earshot.service"
 check "  (and it would see a mistyped directive)" mistyped
 check "systemd-analyze security: exposure at most 2.0" exposure
