@@ -356,7 +356,8 @@ static pid_t one_child(pid_t but)
         char path[96], name[32] = "";
         snprintf(path, sizeof path, "/proc/%.60s/comm", line);
         FILE *comm = fopen(path, "re");
-        if (comm && fscanf(comm, "%31s", name) == 1 && strcmp(name, "earshot-upload") == 0 && strtol(line, NULL, 10) != but) {
+        if (comm && fscanf(comm, "%31s", name) == 1 && strcmp(name, "earshot-upload") == 0 &&
+            strtol(line, NULL, 10) != but) {
             fclose(comm);
             pclose(f);
             return (pid_t)strtol(line, NULL, 10);
@@ -472,6 +473,8 @@ int main(int argc, char **argv)
 
     if (argc > 1)
         return cmdline_run(commands, argc, argv);
-    setenv("EARSHOT_MODELS", realpath("models", NULL), 1);
+    char models[PATH_MAX];
+    assert_non_null(realpath("models", models));
+    setenv("EARSHOT_MODELS", models, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

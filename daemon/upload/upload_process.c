@@ -76,8 +76,8 @@ static int spawn(struct upload_process *p, const struct upload_job *job, const s
     }
     if (folder && snprintf(models, sizeof models, "EARSHOT_MODELS=%s", folder) < (int)sizeof models)
         envp[1] = models;
-    return child_start_with(&p->child, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)envp, job->file,
-                            fds[1], fds[3], fds[4], err);
+    return child_start_with(&p->child, (char *const *)argv, (char *const *)envp, job->file, fds[1], fds[3], fds[4],
+                            err);
 }
 
 int upload_process_start(struct upload_process *p, const struct upload_job *job, const struct upload_settings *settings,
