@@ -25,6 +25,7 @@ STREET = {"speech", "music", "wind", "footsteps", "chirping_birds"}  # what lies
 STEADY = {"air_conditioner", "airplane", "engine_idling", "helicopter", "rain", "sea_waves", "train", "vacuum_cleaner",
           "washing_machine", "wind", "running_water"}
 QUIET = 0.1
+UNNAMED = 0.3                                     # weight of what the teacher's head takes a sound without a label for
 # What a clip without a fitting label (a microwave, plates) surely is not.
 ALARMS = {"smoke_alarm", "co_alarm", "glass_breaking", "gun_shot", "crying_baby", "dog_bark", "snoring", "chainsaw", "helicopter"}
 MUSIC = {"instruments", "sms_tools"}
@@ -55,6 +56,8 @@ class Vocabulary:
         """(wanted scores, which of them count)"""
         y, known, label = np.zeros(len(self.labels), np.float32), np.zeros(len(self.labels), np.float32), self.slug(row)
         at = self.labels.index
+        if row["dataset"] == "more":                       # nobody said what it is: the teacher alone does
+            return y, known
         if label is None:
             beep = row.get("kind") in ("low_battery", "blip", "reversing")
             sure = ALARMS | ({"siren", "door_wood_knock", "clock_alarm"} if beep else set())
@@ -72,7 +75,7 @@ class Vocabulary:
 
 
 class Data:
-    """Everything in memory. `paths`: .npz of `features`; `teacher`: .npz of teacher.py, or None; `split`: what is held out."""
+    """Everything in memory. `paths`: .npz of `features`; `teacher`: .npz files of teacher.py, or none; `split`: what is held out."""
     def __init__(self, paths, teacher=None, split=4):
         self.rows, mels, said = [], [], []
         for path in paths:
@@ -96,8 +99,11 @@ class Data:
         self.room_share = 0.4                              # of the clips that are heard in another room
         self.scene_share = 0.4                             # of the clips in whose place a mixture with them is heard
         self.pair_share = 0.5                              # of the clips that are heard with a second one
+        self.more_share = 0.3                              # of the clips drawn: sounds without labels, where there are some
         self.split(SPLITS[split])
         self.beds = np.array([i for i in self.train if self.slug[i] in BEDS or self.rows[i]["dataset"] == "kitchen20"])
+        self.more = np.array([i for i in self.train if self.rows[i]["dataset"] == "more"])
+        self.named = np.array([i for i in self.train if self.rows[i]["dataset"] != "more"])
         self.taught(teacher)
         self.mixtures(said)
 
@@ -142,11 +148,12 @@ class Data:
         self.has_teacher = torch.zeros(n)
         if not teacher:
             return
-        z = np.load(teacher)
-        at = {r["path"]: i for i, r in enumerate(json.loads(str(z["rows"])))}
+        z = [np.load(path) for path in teacher]
+        at = {r["path"]: i for i, r in enumerate(r for f in z for r in json.loads(str(f["rows"])))}
+        z = {key: np.concatenate([f[key] for f in z]) for key in ("score", "emb")}
         here = [i for i, r in enumerate(self.rows) if r["path"] in at]
         there = [at[self.rows[i]["path"]] for i in here]
-        seen = z["emb"][[at[self.rows[i]["path"]] for i in self.train if self.rows[i]["path"] in at]]
+        seen = z["emb"][[at[self.rows[i]["path"]] for i in self.named if self.rows[i]["path"] in at]]
         self.score[here] = torch.from_numpy(z["score"][there])
         self.emb[here] = torch.from_numpy(((z["emb"][there] - seen.mean(0)) / (seen.std(0) + 1e-6)).astype(np.float32))
         self.has_teacher[here] = 1
@@ -191,11 +198,18 @@ class Data:
             soft[~rest] = linear_head(self.emb[able][rest], right[rest], len(self.vocab))(self.emb[able][~rest]).softmax(1)
         self.teacher_right = float((soft.argmax(1) == right).float().mean())
         self.y[able] += share * self.known[able] * (soft - self.y[able])
+        if len(self.more):                                 # what it takes a sound without a label for; never for an alarm
+            said = linear_head(self.emb[able], right, len(self.vocab))(self.emb[self.more]).softmax(1)
+            alarm = torch.tensor([s in MORE for s in self.vocab]).float()
+            known = UNNAMED * (1 - alarm * (said > 0.1))
+            synthesised = torch.bincount(right, minlength=len(self.vocab)) == 0      # the head has never seen one of these
+            known[:, synthesised] = 0
+            self.y[self.more], self.known[self.more] = said, known
 
     def sampler(self, rng):
         """Clips in random order for ever: those of small classes, and of recordings cut into few clips, more often."""
         names = [(self.rows[i]["dataset"], self.slug[i]) for i in self.train]
-        source = [min(freesound_ids(self.rows[i]) or {self.rows[i]["path"]}) for i in self.train]
+        source = [self.rows[i].get("package") or min(freesound_ids(self.rows[i]) or {self.rows[i]["path"]}) for i in self.train]
         count, cuts = collections.Counter(names), collections.Counter(source)
         own = np.array([cuts[s] ** -0.4 for s in source])
         total = collections.Counter()
@@ -203,6 +217,9 @@ class Data:
             total[s] += w
         p = np.array([w / total[s] * count[s] ** 0.4 * SHARE.get(s[0], 1) * MORE.get(s[1], 1)
                       * (8 if s == ("synth", "background") else 1) for s, w in zip(names, own)])
+        unnamed = np.array([s[0] == "more" for s in names])
+        if unnamed.any():
+            p[unnamed] *= self.more_share / (1 - self.more_share) * p[~unnamed].sum() / p[unnamed].sum()
         while True:
             yield from rng.choice(self.train, 4096, p=p / p.sum())
 
@@ -230,7 +247,9 @@ class Data:
         e, y, known = self.crop(idx, k, rng), self.y[idx].clone(), self.known[idx].clone()
         score, emb, trust = self.score[idx].clone(), self.emb[idx].clone(), self.has_teacher[idx].clone()
         n = int(self.pair_share * len(idx))
-        other = np.where(rng.random(n) < 0.5, rng.choice(self.beds, n), rng.choice(self.train, n))
+        other = np.where(rng.random(n) < 0.5, rng.choice(self.beds, n), rng.choice(self.named, n))
+        if len(self.more):
+            other = np.where(rng.random(n) < 0.25, rng.choice(self.more, n), other)
         f, below = self.crop(other, k, rng), torch.rand(n, 1) * 20
         level = lambda t: t.view(n, -1).mean(1, keepdim=True) + 1e-6
         scale = level(e[:n * k]) / level(f) * 10 ** (-below / 20)

@@ -4,7 +4,7 @@
   train_earshot_s.py features MANIFEST.csv OUT.npz [--earshot build/earshot]    log-mel of every clip
   train_earshot_s.py rooms MANIFEST.csv OUT.npz [--earshot build/earshot]       the same of a copy of each in another room
   train_earshot_s.py train NET.pt DATA.npz... --teacher TEACHER.npz [--split 4] [--steps 12000]   goes on where NET.pt stands
-  train_earshot_s.py between A.pt B.pt NET.pt        the mean of two nets' weights, the second of which was begun with the first's
+  train_earshot_s.py between A.pt B.pt NET.pt [--share 0.5]    between two nets' weights, the second begun with the first's
   train_earshot_s.py scores NET.pt OUT.npz DATA.npz... [--split 4]   what the net says of clips it never saw, for calibrate.py
   train_earshot_s.py export NET.pt earshot-s.onnx DATA.npz... [--split 4]       the model file, without thresholds yet
 
@@ -138,7 +138,7 @@ def worker(rank, a):
     if a.workers > 1:
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{a.port}", rank=rank, world_size=a.workers)
     d = Data(a.data, a.teacher, a.split)
-    d.room_share, d.scene_share = a.rooms, a.scenes
+    d.room_share, d.scene_share, d.more_share = a.rooms, a.scenes, a.more
     student, mean = (Student(len(d.vocab)).to(memory_format=torch.channels_last) for _ in range(2))
     torch.manual_seed(a.seed)
     for m in student.modules():
@@ -209,11 +209,12 @@ def load(a, d):
 
 
 def between(a):
-    """Half-way between two parts of one training there are weights that keep most of what each is good at (Wortsman et al., 2022)."""
+    """Between two parts of one training there are weights that keep most of what each is good at (Wortsman et al., 2022)."""
     first, second = (torch.load(p) for p in (a.first, a.second))
     if first["vocab"] != second["vocab"]:
         raise SystemExit(f"{a.second}: trained for other labels than {a.first}")
-    second["mean"] = {k: (first["mean"][k] + v) / 2 if v.dtype.is_floating_point else v for k, v in second["mean"].items()}
+    second["mean"] = {k: first["mean"][k] * (1 - a.share) + v * a.share if v.dtype.is_floating_point else v
+                      for k, v in second["mean"].items()}
     torch.save(second, a.net)
 
 
@@ -240,7 +241,8 @@ def export(a):
         "held": ",".join(f"{ds}:{f}" for ds, folds in SPLITS[a.split].items() if ds != "*" for f in folds) or "smoke_alarm",
         "accuracy": a.accuracy,
         "data": "ESC-50 (folds 1-4), UrbanSound8K (folds 1-8 in part) but for what is held, Kitchen20, Donate-a-cry, glass, "
-                "gunshot and snoring collections, Barista, Speech Commands, instrument sounds, synthesised by models/synth.py; taught by mn04 (MIT)",
+                "gunshot and snoring collections, Barista, Speech Commands, instrument sounds, synthesised by models/synth.py, sounds in packages of Debian without labels; "
+                "taught by mn04 (MIT)",
         "licence": "weights: CC BY-NC 4.0, trained in part on CC BY-NC 3.0 audio (ESC-50, UrbanSound8K): not for "
                    "commercial use",
         "date": time.strftime("%Y-%m-%d"), "description": "Compact log-mel CNN for 1 s windows, earshot's default"})
@@ -253,6 +255,7 @@ def arguments():
     b = q.add_parser("between")
     for name in ("first", "second", "net"):
         b.add_argument(name, type=pathlib.Path)
+    b.add_argument("--share", type=float, default=0.5, help="of the second's weights")
     for s_ in (f, r):
         s_.add_argument("manifest", type=pathlib.Path)
         s_.add_argument("out", type=pathlib.Path)
@@ -266,7 +269,7 @@ def arguments():
     e.add_argument("--accuracy", default="not measured")
     for s_ in (t, s, e):
         s_.add_argument("data", nargs="+")
-    t.add_argument("--teacher", help="what teacher.py made; without it the labels teach alone")
+    t.add_argument("--teacher", nargs="*", help="what teacher.py made; without it the labels teach alone")
     t.add_argument("--init", help="begin with the weights of this state instead of random ones")
     t.add_argument("--steps", type=int, default=12000)
     t.add_argument("--clips", type=int, default=40, help="clips of a step")
@@ -277,6 +280,7 @@ def arguments():
     t.add_argument("--style", type=float, default=0.3, help="share of the clips whose bands' statistics are mixed")
     t.add_argument("--rooms", type=float, default=0.4, help="share of the clips that are heard in another room")
     t.add_argument("--scenes", type=float, default=0.4, help="share of the clips in whose place one of their mixtures is heard")
+    t.add_argument("--more", type=float, default=0.3, help="share of the clips that have no label, where there are such")
     t.add_argument("--lr", type=float, default=2e-3)
     t.add_argument("--decay", type=float, default=1e-2)
     t.add_argument("--keep", type=float, default=0.998, help="of the weights' running mean")

@@ -6,13 +6,14 @@
 #   TEACHER  mn04 as import_efficientat.py writes it, or mn04_10s.onnx         (../shared/models/mn04_10s.onnx)
 #   WORK     where everything on the way is kept                               (build/train)
 #   OUT      the model                                                         (build/train/earshot-s.onnx)
-#   STEPS, SECOND  steps of the first and of the second part of training (11000, 8000)
+#   STEPS, SECOND, THIRD  steps of the three parts of training (11000, 8000, 7500)
 #   MIXTURES  that scenes.py makes (12000)
+#   MORE     sounds without labels: made by more_audio.py where they are not there, 6 GB to download; empty: none ($WORK/more)
 #   WORKERS  processes that train one net (2)       FOLDS  splits to cross-validate, such as "1 2 3" (none)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data} TEACHER=${TEACHER:-../shared/models/mn04_10s.onnx} WORK=${WORK:-build/train}
-OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000}
+OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000} THIRD=${THIRD:-7500} MORE=${MORE-$WORK/more}
 MIXTURES=${MIXTURES:-12000} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
 PYTHON=${PYTHON:-/usr/bin/python3} EARSHOT=${EARSHOT:-build/earshot}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # a worker a core: threads of its own would only get in its way
@@ -42,18 +43,37 @@ for ((i = 1; i <= WORKERS; i++)); do
 done
 wait
 has "$WORK/scenes.npz" || scenes
+if [ "$MORE" ]; then
+    has "$MORE/manifest.csv" || {
+        "$PYTHON" models/more_audio.py fetch "$MORE"
+        "$PYTHON" models/more_audio.py cut "$MORE"
+    }
+    has "$WORK/more_teacher.npz" ||
+        "$PYTHON" models/teacher.py "$TEACHER" "$MORE/manifest.csv" "$WORK/more_teacher.npz" --threads "$WORKERS"
+    has "$WORK/more.npz" || {
+        "$PYTHON" models/more_audio.py alike "$MORE" "$WORK/more_teacher.npz" "$WORK/teacher.npz" >"$WORK/alike.txt"
+        s features "$MORE/manifest.csv" "$WORK/more.npz" --earshot "$EARSHOT"
+    }
+fi
 data=("$WORK/data.npz" "$WORK/rooms.npz" "$WORK/synth.npz")
 heard=("${data[@]}" "$WORK/scenes.npz")
-taught=(--teacher "$WORK/teacher.npz" --workers "$WORKERS" --seed "$SEED")
+all=("${heard[@]}") words=("$WORK/teacher.npz")
+[ -z "$MORE" ] || { all+=("$WORK/more.npz") words+=("$WORK/more_teacher.npz"); }
+taught=(--teacher "${words[@]}" --workers "$WORKERS" --seed "$SEED")
 
 # --- twins: never hear the folds that figures, calibration and thresholds come from ---
 # The second part is nearer to what the model will hear, in rooms and over other sounds, and in what the teacher says of just that.
 second=(--lr 1.5e-3 --mixup 0.1 --style 0.15 --rooms 0.35 --scenes 0.45)
+# The third hears much that nobody has named but the teacher.
+third=(--lr 1.5e-3 --mixup 0.15 --style 0.15 --rooms 0.3 --scenes 0.35 --more 0.3)
 for fold in 4 $FOLDS; do
     s train "$WORK/first$fold.pt" "${data[@]}" "${taught[@]}" --steps "$STEPS" --split "$fold"
     s train "$WORK/second$fold.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split "$fold" --init "$WORK/first$fold.pt" \
         "${second[@]}"
-    s between "$WORK/first$fold.pt" "$WORK/second$fold.pt" "$WORK/split$fold.pt"
+    s between "$WORK/first$fold.pt" "$WORK/second$fold.pt" "$WORK/half$fold.pt"
+    s train "$WORK/third$fold.pt" "${all[@]}" "${taught[@]}" --steps "$THIRD" --split "$fold" --init "$WORK/half$fold.pt" \
+        "${third[@]}"
+    s between "$WORK/half$fold.pt" "$WORK/third$fold.pt" "$WORK/split$fold.pt" --share 0.8
     s export "$WORK/split$fold.pt" "$WORK/split$fold.onnx" "$WORK/data.npz" --split "$fold"
     has "$WORK/split$fold.npz" || s scores "$WORK/split$fold.pt" "$WORK/split$fold.npz" "$WORK/data.npz" --split "$fold"
     held=(15 37 468 2)
@@ -81,7 +101,9 @@ awk '$1 == "smoke_alarm" && $2 > 0.7 {$2 = 0.7} $1 == "co_alarm" && $2 > 0.8 {$2
 # A part of its own with the same aim first, so that the two ends that are averaged have both heard all of it.
 s train "$WORK/first0.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first4.pt" --lr 1.5e-3
 s train "$WORK/second0.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first0.pt" "${second[@]}"
-s between "$WORK/first0.pt" "$WORK/second0.pt" "$WORK/ship.pt"
+s between "$WORK/first0.pt" "$WORK/second0.pt" "$WORK/half0.pt"
+s train "$WORK/third0.pt" "${all[@]}" "${taught[@]}" --steps "$THIRD" --split 0 --init "$WORK/half0.pt" "${third[@]}"
+s between "$WORK/half0.pt" "$WORK/third0.pt" "$WORK/ship.pt" --share 0.8
 s export "$WORK/ship.pt" "$WORK/ship.onnx" "$WORK/data.npz" --split 0
 "$PYTHON" models/calibrate.py "$WORK/ship.onnx" "$WORK/split4.npz" -o "$OUT" --strength 100 --thresholds "$WORK/thresholds.txt"
 echo "train_s.sh: $OUT"

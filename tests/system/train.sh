@@ -107,6 +107,56 @@ for i, a, b in two:
 train train "$tmp/h.pt" "$tmp/mel.npz" "$tmp/s.npz" --steps 20 --save 20 --clips 8 --windows 2 --scenes 0.8 >"$tmp/h.log" 2>&1
 check "and the net trains on them" grep -q '^step 20' "$tmp/h.log"
 
+# --- sounds without labels: cut from what packages hold, and named by the teacher alone ---
+more=$tmp/more/files/some-game
+mkdir -p "$more/sounds/music" "$more/doc"
+echo 1.0-1 >"$more/VERSION"
+n=0
+for clip in $(find "$tmp/synth" -name '*.flac' -o -name '*.wav' | sort | head -n 24); do
+    n=$((n + 1))
+    cp "$clip" "$more/sounds/sound$n.${clip##*.}"
+done
+kind=${clip##*.}
+cp "$more/sounds/sound1.$kind" "$more/sounds/again.$kind"
+mv "$more/sounds/sound2.$kind" "$more/sounds/123456__somebody__door.$kind"
+mv "$more/sounds/sound3.$kind" "$more/sounds/thunder.$kind"
+echo "thunder.$kind is from freesound.org" >"$more/doc/CREDITS"
+more_audio() { "$PYTHON" "$root/models/more_audio.py" "$@" >>"$tmp/log" 2>&1; }
+teacher() { "$PYTHON" "$root/models/teacher.py" "$tmp/teacher.onnx" "$@" --threads 1 >>"$tmp/log" 2>&1; }
+more_audio cut "$tmp/more"
+check "sounds without labels: each once, none that is known to be from Freesound" "$PYTHON" -c '
+import csv, pathlib, sys
+rows = list(csv.DictReader(open(sys.argv[1])))
+names = {pathlib.Path(r["file"]).stem for r in rows}
+assert len(names) >= 15 and not names & {"123456__somebody__door", "thunder"} and len(names & {"again", "sound1"}) == 1, names
+assert all(r["package"] == "some-game" and r["version"] == "1.0-1" and not r["label"] for r in rows), rows[0]
+' "$tmp/more/manifest.csv"
+teacher "$tmp/synth/folds.csv" "$tmp/t1.npz"
+teacher "$tmp/more/manifest.csv" "$tmp/t2.npz"
+train features "$tmp/more/manifest.csv" "$tmp/more.npz" --earshot "$EARSHOT" >>"$tmp/log" 2>&1
+check "an alarm that nobody named is no alarm, and nothing else is sure" "$PYTHON" -c '
+import sys; sys.path.insert(0, sys.argv[1] + "/models")
+from earshot_s_data import Data, UNNAMED
+d = Data(sys.argv[2:4], sys.argv[4:], 4)
+assert len(d.more) >= 15 and all(d.has_teacher[i] and not d.slug[i] for i in d.more)
+at = d.vocab.index("siren")
+assert all(d.y[i][at] < 0.11 or d.known[i][at] == 0 for i in d.more) and float(d.known[d.more].max()) < UNNAMED + 1e-6
+' "$root" "$tmp/mel.npz" "$tmp/more.npz" "$tmp/t1.npz" "$tmp/t2.npz"
+train train "$tmp/u.pt" "$tmp/mel.npz" "$tmp/more.npz" --teacher "$tmp/t1.npz" "$tmp/t2.npz" --steps 20 --save 20 --clips 8 \
+    --windows 2 >"$tmp/u.log" 2>&1
+check "and the net trains on them" grep -q '^step 20' "$tmp/u.log"
+"$PYTHON" - "$tmp/t2.npz" "$tmp/t3.npz" "$tmp/t4.npz" <<'PY'
+import sys, numpy as np
+rng, said = np.random.default_rng(1), dict(np.load(sys.argv[1]))
+here, there = (rng.normal(size=(n, 384)) for n in (len(said["emb"]), 50))
+there[7] = here[3] + 0.1 * rng.normal(size=384)
+np.savez(sys.argv[2], **said | {"emb": here})
+np.savez(sys.argv[3], emb=there, rows='[' + ','.join('{"path": "%d"}' % n for n in range(50)) + ']')
+PY
+cp "$tmp/more/manifest.csv" "$tmp/before.csv"
+more_audio alike "$tmp/more" "$tmp/t3.npz" "$tmp/t4.npz"
+check "what the data hold too, and nothing else, is taken out" bash -c "diff <(sed 5d '$tmp/before.csv') '$tmp/more/manifest.csv'"
+
 train between "$tmp/a.pt" "$tmp/e.pt" "$tmp/m.pt" >>"$tmp/log" 2>&1
 check "half-way between two nets" "$PYTHON" -c 'import sys, torch
 a, e, m = (torch.load(p)["mean"] for p in sys.argv[1:])
