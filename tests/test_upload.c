@@ -64,7 +64,9 @@ static int try_all(void)
     bad |= !refused(mprotect(page, 4096, PROT_READ | PROT_EXEC)) ? 16 : 0;
     errno = 0;
     bad |= mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ? 16 : 0;
-    bad |= malloc(64 << 20) != NULL ? 32 : 0; /* beyond its memory */
+    bad |= mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED
+               ? 32
+               : 0; /* beyond its memory */
     void *volatile small = malloc(1 << 20);
     bad |= !small || write(STDOUT_FILENO, "", 0) != 0 ? 64 : 0; /* what it needs works */
     return bad;
