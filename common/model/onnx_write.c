@@ -65,6 +65,7 @@ static void *list_of(struct build *b, void *item)
 }
 
 /* protobuf-c's INIT gives all that is not set. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type and a list in braces cannot stand in parentheses */
 #define NEW(b, TYPE, INIT)                                                                                             \
     __extension__({                                                                                                    \
         TYPE *made_ = take(b, sizeof(TYPE));                                                                           \
@@ -72,6 +73,7 @@ static void *list_of(struct build *b, void *item)
             *made_ = (TYPE)INIT;                                                                                       \
         made_;                                                                                                         \
     })
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* float [1, n] */
 static Onnx__ValueInfoProto *value(struct build *b, const char *name, size_t n)

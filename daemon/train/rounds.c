@@ -38,10 +38,14 @@ static uint64_t key_of(const struct run *r)
 {
     const struct fit_params *f = &r->p->fit;
     uint64_t h = fnv_add(FNV_START, r->g->x, r->g->n * r->g->cols * sizeof *r->g->x);
-    double numbers[] = {(double)f->dropout, (double)f->rate,     (double)f->decay, (double)f->batch,
-                        (double)f->epochs,  (double)f->patience, (double)f->seed,  (double)f->n_hidden};
 
-    h = fnv_add(h, numbers, sizeof numbers);
+    h = fnv_add(h, &f->dropout, sizeof f->dropout);
+    h = fnv_add(h, &f->rate, sizeof f->rate);
+    h = fnv_add(h, &f->decay, sizeof f->decay);
+    h = fnv_add(h, &f->batch, sizeof f->batch);
+    h = fnv_add(h, &f->epochs, sizeof f->epochs);
+    h = fnv_add(h, &f->patience, sizeof f->patience);
+    h = fnv_add(h, &f->seed, sizeof f->seed);
     h = fnv_add(h, f->hidden, f->n_hidden * sizeof *f->hidden);
     h = fnv_add(h, r->label, r->g->n * sizeof *r->label);
     h = fnv_add(h, r->g->first, (r->list->n + 1) * sizeof *r->g->first);

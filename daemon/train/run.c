@@ -139,7 +139,7 @@ int train_run(struct train *t)
         train_say("%s", err.text);
     else
         code = train_report(t) < 0 ? EXIT_FAILED : EXIT_GOOD;
-    if (code == EXIT_GOOD)
+    if (code == EXIT_GOOD && t->state)
         unlink(t->state);
     train_rounds_free(&t->result);
     train_plan_free(&t->parts);

@@ -177,7 +177,7 @@ int train_write_model(const struct train *t, const struct clipreport *r, struct 
     if (bytes)
         rc = write_bytes(t->path, bytes, n, err);
     free(bytes);
-    for (size_t l = 0; l < net.n; l++) {
+    for (size_t l = 0; l < DENSE_LAYERS_MAX; l++) {
         free((float *)layer[l].weight);
         free((float *)layer[l].bias);
     }
