@@ -2,6 +2,7 @@
 """What a box learns from a few examples: sounds that a model was never trained on are taught to it, and listened for on streams.
 
   teach_experiment.py streams WORK --manifest DATA/manifest.csv --labels LEFTOUT.txt --folds esc50:4,us8k:2,*:5
+  teach_experiment.py house WORK --manifest ... --labels ... --folds ...
   teach_experiment.py run WORK --model LEFTOUT.onnx [--examples 5] [--repeats 20]
   teach_experiment.py table WORK
 
@@ -9,6 +10,9 @@ LEFTOUT.txt names the sounds, a label a line; none of their clips may have been 
 20 and more of each to take examples from, the rest to be heard in streams (soundscape.py: rooms, microphones, beds; and, as what a box
 is taught often is, close by, by a good microphone) of which all else is of --folds: clips that the model never heard either. It
 writes further streams of the other sounds, and of beds alone.
+
+`house` does the same with one clip of each sound: the very thing that hangs at one's own door, in other rooms and by other microphones
+than the recordings that it is taught from. Its WORK may borrow others/ and beds/ from `streams`, for false alarms.
 
 `run` needs LEFTOUT.background (teach_background.py --leave-out LEFTOUT.txt). It draws examples, has `earshot teach` learn all sounds from
 them in a state directory of its own, and listens for them in all streams with the heads that are in STATE/taught: windows every 0.5 s,
@@ -20,10 +24,13 @@ import argparse, collections, csv, functools, hashlib, json, pathlib, shutil, st
 import numpy as np
 import soundscape
 from sounds.stream import Spec
-from sounds.clips import load_clips, parse_folds, read_vocabulary
+from audiofile import write_audio
+from sounds import rooms
+from sounds.clips import cut_out, load_clips, parse_folds, read_at, read_vocabulary
 
 HERE = pathlib.Path(__file__).resolve().parent
 POOL = 20        # clips of each sound that examples are drawn from, at least
+TAKES = 20       # recordings of one clip to draw examples from
 HEARD = 40       # ... and that streams are made of, at most
 HOP = 0.5
 BEDS = "speech,music,kitchen,traffic,quiet"
@@ -222,17 +229,40 @@ def table(a):
                   + f" | {np.mean(alarms):.2f}, {np.quantile(alarms, 0.9):.2f} |")
 
 
+def make_house(a):
+    """One clip of each sound, again and again: the streams of one house, and recordings of the same clips in other rooms, to teach."""
+    vocabulary = read_vocabulary(HERE / "labels.csv")
+    labels = a.labels.read_text().split()
+    _, heard = part(load_clips(a.manifest, {"*": ["*"]}, vocabulary), labels)
+    held = [c for c in load_clips(a.manifest, parse_folds(a.folds), vocabulary) if c.label not in labels]
+    one = {label: [c for c in heard if c.label == label][0] for label in labels}
+    rng, pool = np.random.default_rng([a.seed, 105]), {}
+    (a.work / "takes").mkdir(parents=True, exist_ok=True)
+    for label, c in one.items():
+        x, pool[label] = cut_out(read_at(c.path, 16000), 16000, label, 5.0), []
+        for k in range(TAKES):
+            y = rooms.through_room(rng, 16000, x, 0.3, 3.0)
+            y = y * 10 ** (rng.uniform(-36, -18) / 20) / (rooms.active_rms(y, 16000) + 1e-9)
+            path = a.work / f"takes/{label}-{k}.wav"
+            write_audio(path, rooms.microphone(rng, 16000, y)[0].astype(np.float32), 16000)
+            pool[label].append(str(path))
+    (a.work / "pool.json").write_text(json.dumps(pool, indent=1))
+    for snr in a.snr.split(","):
+        soundscape.make(a.work / f"streams/house-{int(snr):02d}db", list(one.values()) + held, vocabulary, "test", ",".join(labels), snr,
+                        "quiet,speech,kitchen", a.minutes, 0.0, [a.seed, 106], resume=True)
+
+
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     q = p.add_subparsers(dest="do", required=True)
-    s = q.add_parser("streams")
-    s.add_argument("work", type=pathlib.Path)
-    s.add_argument("--manifest", type=pathlib.Path, required=True)
-    s.add_argument("--labels", type=pathlib.Path, required=True)
-    s.add_argument("--folds", default="esc50:4,us8k:2,*:5")
-    s.add_argument("--snr", default="20,10,0")
-    s.add_argument("--minutes", type=float, default=50, help="of each kind of stream (%(default)s)")
-    s.add_argument("--seed", type=int, default=1)
+    for s in (q.add_parser("streams"), q.add_parser("house")):
+        s.add_argument("work", type=pathlib.Path)
+        s.add_argument("--manifest", type=pathlib.Path, required=True)
+        s.add_argument("--labels", type=pathlib.Path, required=True)
+        s.add_argument("--folds", default="esc50:4,us8k:2,*:5")
+        s.add_argument("--snr", default="20,10")
+        s.add_argument("--minutes", type=float, default=50, help="of each kind of stream (%(default)s)")
+        s.add_argument("--seed", type=int, default=1)
     r, t = q.add_parser("run"), q.add_parser("table")
     for one in (r, t):
         one.add_argument("work", type=pathlib.Path)
@@ -245,4 +275,4 @@ def arguments():
 
 if __name__ == "__main__":
     a = arguments()
-    {"streams": make_streams, "run": run, "table": table}[a.do](a)
+    {"streams": make_streams, "house": make_house, "run": run, "table": table}[a.do](a)

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAIL          0.02 /* share of the negatives that the tail is fitted to */
-#define EVENT_WINDOWS 2.0  /* what is taken for the sound is so in several windows in a row */
-#define STEEPEST      8.0  /* of the sigmoid, in logits of the fit */
-#define TOP_LOGIT     2.2  /* of the median example: a score of 0.9 */
+#define TAIL      0.02 /* share of the negatives that the tail is fitted to */
+#define STEEPEST  8.0  /* of the sigmoid, in logits of the fit */
+#define TOP_LOGIT 2.2  /* of the median example: a score of 0.9 */
 
 struct problem {
     const struct learn_set *set;
@@ -27,7 +26,7 @@ struct line {
 
 void learn_defaults(struct learn_params *p, double hop_s)
 {
-    *p = (struct learn_params){.ridge = 1e-3, .false_alarms_h = 1, .windows_h = 3600 / (EVENT_WINDOWS * hop_s)};
+    *p = (struct learn_params){.ridge = 1e-3, .false_alarms_h = 1, .windows_h = 3600 / hop_s};
 }
 
 static void problem_free(struct problem *p)

@@ -23,7 +23,7 @@ struct learn_set {
 struct learn_params {
     double ridge;          /* penalty of the squared weights */
     double false_alarms_h; /* allowed */
-    double windows_h;      /* stretches of sound in an hour, each of which could be one */
+    double windows_h;      /* windows that are looked at in an hour of sound */
 };
 
 /* score = 1 / (1 + exp(-(w . x + bias))); the threshold is 0.5. */

@@ -154,12 +154,13 @@ static bool solve(struct fit *f)
 static bool improve(struct fit *f, double *w, double *now)
 {
     size_t m = f->p->m;
-    double share = 1, before = *now;
+    double share = 1;
+    const double before = *now;
 
     derive(f, w);
     if (!solve(f))
         return false;
-    for (int i = 0; i < HALVINGS; i++, share /= 2) {
+    for (int i = 0; i < HALVINGS; i++) {
         for (size_t k = 0; k < m; k++)
             f->try[k] = w[k] - share * f->step[k];
         double next = loss(f, f->try);
@@ -168,6 +169,7 @@ static bool improve(struct fit *f, double *w, double *now)
             memcpy(w, f->try, m * sizeof *w);
             return before - next > 1e-5 * before;
         }
+        share /= 2;
     }
     return false;
 }

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert((int)MICROPHONE_FRAMES >= (int)TAPE_FRAMES && (int)MICROPHONE_FRAMES >= BLOCK_SAMPLES, "room for what comes at a time");
+_Static_assert((int)MICROPHONE_FRAMES >= (int)TAPE_FRAMES && (int)MICROPHONE_FRAMES >= BLOCK_SAMPLES,
+               "room for what comes at a time");
 enum { WAIT_MS = 20, TRIES = 10 };
 #define ANSWER_S 10.0
 

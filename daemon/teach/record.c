@@ -118,7 +118,8 @@ static void draw_wave(const struct take *t)
     for (int row = WAVE_ROWS / 2; row >= -(WAVE_ROWS / 2); row--) {
         fputs("  ", stderr);
         for (int c = 0; c < WAVE_COLUMNS; c++)
-            fputc(peak[c] / most * (WAVE_ROWS / 2) >= (float)abs(row) - 0.5f && (row == 0 || peak[c] > 0) ? '#' : ' ',
+            fputc(peak[c] / most * (float)(WAVE_ROWS / 2) >= (float)abs(row) - 0.5f && (row == 0 || peak[c] > 0) ? '#'
+                                                                                                                 : ' ',
                   stderr);
         fputc('\n', stderr);
     }

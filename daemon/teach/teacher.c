@@ -111,17 +111,23 @@ struct rows {
     bool bad;
 };
 
+/* The old memory stays where there is none. */
+static bool grow(void **p, size_t bytes)
+{
+    void *more = realloc(*p, bytes);
+
+    if (more)
+        *p = more;
+    return more;
+}
+
 static float *add_row(struct rows *r, unsigned example, bool clean)
 {
     if (r->n == r->room && !r->bad) {
         size_t room = r->room ? 2 * r->room : 256;
-        float *x = realloc(r->x, room * r->dims * sizeof *x);
-        r->x = x ? x : r->x;
-        unsigned *e = realloc(r->example, room * sizeof *e);
-        r->example = e ? e : r->example;
-        bool *c = realloc(r->clean, room * sizeof *c);
-        r->clean = c ? c : r->clean;
-        r->bad = !x || !e || !c;
+        r->bad = !grow((void **)&r->x, room * r->dims * sizeof *r->x) ||
+                 !grow((void **)&r->example, room * sizeof *r->example) ||
+                 !grow((void **)&r->clean, room * sizeof *r->clean);
         r->room = r->bad ? r->room : room;
     }
     if (r->bad)

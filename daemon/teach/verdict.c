@@ -89,7 +89,7 @@ static void take_row(sqlite3_stmt *s, struct verdict_row *row)
     row->model_hash = (uint64_t)sqlite3_column_int64(s, 8);
     if (data && bytes % 2 == 0 && bytes / 2 <= EVENT_EMBEDDING)
         row->n_embedding = (unsigned)bytes / 2;
-    for (unsigned i = 0; i < row->n_embedding; i++)
+    for (size_t i = 0; data && i < row->n_embedding; i++)
         row->embedding[i] = (uint16_t)(data[2 * i] | data[2 * i + 1] << 8);
 }
 
