@@ -30,6 +30,7 @@
 
 #include <cmocka.h>
 
+#include "emulated.h"
 #include "synth.h"
 
 #define SIREN "tests/data/siren.flac"
@@ -212,6 +213,9 @@ static char *classified(const struct config *c, const char *path, const char *na
 static bool no_seccomp(struct uploads *u)
 {
     char text[UPLOAD_TEXT];
+
+    if (emulated()) /* /proc/self/exe is the emulator there, and filters are not had */
+        return true;
     bool none = look_through(u, open(SIREN, O_RDONLY | O_CLOEXEC), "", "", NULL, text) == UPLOAD_FAILED &&
                 strstr(text, "seccomp");
 
@@ -400,6 +404,11 @@ static void test_client_goes(void **state)
     struct outcome o = OUTCOME;
     int line[2];
 
+    if (no_seccomp(u)) {
+        uploads_free(u);
+        config_free(&c);
+        return;
+    }
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line), 0);
     pid_t pid = hang(u, &o, line[0], 0);
     assert_int_equal(o.done, 0);
@@ -421,6 +430,11 @@ static void test_crowd_and_stop(void **state)
     pid_t pid[UPLOAD_AT_ONCE];
     size_t n = UPLOAD_AT_ONCE + UPLOAD_WAITING;
 
+    if (no_seccomp(u)) {
+        uploads_free(u);
+        config_free(&c);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         o[i] = (struct outcome)OUTCOME;
     for (size_t i = 0; i < UPLOAD_AT_ONCE; i++)
