@@ -12,6 +12,8 @@
 // clang-format on
 
 #include "base/fnv.h"
+#include "daemon/teach/taught.h"
+#include "daemon/teach/verdict.h"
 #include "model/recogniser.h"
 #include "teach/background.h"
 #include "teach/heads.h"
@@ -408,12 +410,56 @@ static void test_correction(void **state)
     model_free(model);
 }
 
+static void put_file(const char *dir, const char *name, const char *text)
+{
+    char path[300];
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static bool is_there(const char *dir, const char *name)
+{
+    char path[300];
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return access(path, F_OK) == 0;
+}
+
+/* What is due stays due until it was learned. */
+static void test_due(void **state)
+{
+    char dir[] = "/tmp/earshot_due_XXXXXX", note[400], path[300];
+    static const char *const files[] = {TAUGHT_FILE, TAUGHT_FILE ".lock", VERDICT_DUE, VERDICT_TAKEN};
+    struct err err;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    put_file(dir, VERDICT_DUE, "");
+    put_file(dir, TAUGHT_FILE, "damaged");
+    assert_int_equal(taught_relearn(dir, MODEL, 0.5, note, sizeof note, &err), -1);
+    assert_true(is_there(dir, VERDICT_TAKEN));
+    snprintf(path, sizeof path, "%s/" TAUGHT_FILE, dir);
+    unlink(path);
+    assert_int_equal(taught_relearn(dir, MODEL, 0.5, note, sizeof note, &err), 0);
+    assert_false(is_there(dir, VERDICT_TAKEN));
+    assert_false(is_there(dir, VERDICT_DUE));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file),       cmocka_unit_test(test_hostile), cmocka_unit_test(test_background),
         cmocka_unit_test(test_learn),      cmocka_unit_test(test_hard),    cmocka_unit_test(test_beside),
-        cmocka_unit_test(test_correction),
+        cmocka_unit_test(test_correction), cmocka_unit_test(test_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "daemon/http/internal.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -500,6 +501,30 @@ static void test_port_taken(void **state)
     hub = ours;
 }
 
+/* An instance that cannot be started leaves the caller its socket. */
+static void test_no_instance(void **state)
+{
+    struct tls_files none = {.cert = (char[]){"no certificate"}, .key = (char[]){"no key"}};
+    union listen_address a;
+    struct err err = {""};
+    bool again;
+
+    (void)state;
+    assert_int_equal(listen_parse("127.0.0.1", 0, &a, &err), 0);
+    int fd = listen_open(&a, &again, &err);
+    assert_true(fd >= 0);
+    assert_null(server_run((struct web *)web, fd, &none, &err));
+    assert_non_null(strstr(err.text, "cannot be started"));
+    assert_true(fcntl(fd, F_GETFD) >= 0);
+    int before = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the lowest that is free */
+    close(before);
+    assert_null(server_run((struct web *)web, fd, &none, &err));
+    int after = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    assert_true(after <= before); /* none was lost; connections of before may have closed theirs */
+    close(after);
+    close(fd);
+}
+
 static void test_port_freed(void **state)
 {
     static struct config c;
@@ -577,7 +602,8 @@ int main(void)
                                        cmocka_unit_test(test_too_many),
                                        cmocka_unit_test(test_told),
                                        cmocka_unit_test(test_port_taken),
-                                       cmocka_unit_test(test_port_freed)};
+                                       cmocka_unit_test(test_port_freed),
+                                       cmocka_unit_test(test_no_instance)};
 
     return cmocka_run_group_tests(tests, start, stop);
 }

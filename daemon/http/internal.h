@@ -68,7 +68,7 @@ struct web {
     struct workers *workers;
     struct server *server; /* the teller's, and that of start and stop */
     char tls_problem[ERR_TEXT];
-    atomic_uint in_flight; /* requests that are suspended: with a worker, or deferred */
+    atomic_uint in_flight; /* requests whose handler runs or that are suspended: with a worker, or deferred */
 };
 
 struct reply_header {
@@ -113,7 +113,7 @@ int server_start(struct web *w, bool *again, struct err *err);
 /* Before it: nothing is in flight, every stream has been told to end. */
 void server_stop(struct web *w);
 void server_renew(struct web *w); /* the teller, now and then: takes over a certificate that was renewed */
-/* server.c. NULL: err. tls: NULL for plain http. */
+/* server.c. fd: a listening socket, which stays the caller's. NULL: err. tls: NULL for plain http. */
 struct MHD_Daemon *server_run(struct web *w, int fd, const struct tls_files *tls, struct err *err);
 void server_run_handler(struct request *r); /* the route's, and 500 where it made no reply */
 bool request_release(struct request *r);    /* true: that was the last hold */

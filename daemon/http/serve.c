@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 /* libmicrohttpd takes a certificate at its start only: another one is served by a second instance, which goes on with the socket. The
- * first serves the connections that it has until they end. */
+ * first serves the connections that it has until they end.
+ *
+ * Each instance has a descriptor of its own for the socket: one that cannot be started has closed what it was given, at times. */
 struct server {
     struct MHD_Daemon *daemon, *old; /* old may be NULL */
-    int fd;
+    int fd, old_fd;                  /* ours; what `old` gave back, -1: nothing */
     struct tls_files tls;
 };
 
@@ -102,6 +104,7 @@ int server_start(struct web *w, bool *again, struct err *err)
         return -1;
     }
     s->fd = fd;
+    s->old_fd = -1;
     s->tls = tls;
     w->server = s;
     say_where(w, s);
@@ -116,6 +119,9 @@ static void end_old(struct server *s, bool force)
         return;
     MHD_stop_daemon(s->old);
     s->old = NULL;
+    if (s->old_fd >= 0) /* it has let go of it */
+        close(s->old_fd);
+    s->old_fd = -1;
 }
 
 /* A certificate that cannot be used leaves the one that is. */
@@ -136,11 +142,14 @@ void server_renew(struct web *w)
         snprintf(w->tls_problem, sizeof w->tls_problem, "%s", err.text);
         return;
     }
-    w->tls_problem[0] = '\0';
-    MHD_quiesce_daemon(s->daemon);
+    MHD_socket given_back = MHD_quiesce_daemon(s->daemon);
+    if (given_back != MHD_INVALID_SOCKET)
+        s->old_fd = given_back; /* open until it has ended */
     struct MHD_Daemon *daemon = server_run(w, s->fd, &fresh, &err);
     if (!daemon) {
-        log_error("%s; the page cannot be reached by new connections until a restart", err.text);
+        if (strcmp(err.text, w->tls_problem) != 0)
+            log_error("%s; new connections wait until it can", err.text);
+        snprintf(w->tls_problem, sizeof w->tls_problem, "%s", err.text);
         tls_forget(&fresh);
         return;
     }
@@ -148,6 +157,7 @@ void server_renew(struct web *w)
     s->daemon = daemon;
     tls_forget(&s->tls);
     s->tls = fresh;
+    w->tls_problem[0] = '\0';
     log_info("web: the certificate has been read again");
 }
 
@@ -160,6 +170,9 @@ void server_stop(struct web *w)
     w->server = NULL;
     end_old(s, true);
     MHD_stop_daemon(s->daemon);
+    if (s->old_fd >= 0)
+        close(s->old_fd);
+    close(s->fd);
     tls_forget(&s->tls);
     free(s);
 }

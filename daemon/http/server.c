@@ -3,6 +3,7 @@
 #include "daemon/http/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,11 +61,8 @@ static enum MHD_Result finish(struct request *r)
     return reply_queue(r);
 }
 
-static enum MHD_Result run(struct request *r)
+static enum MHD_Result start_handler(struct request *r)
 {
-    r->running = true;
-    conns_state(&r->web->conns, r->conn, CONN_BUSY);
-    atomic_store(&r->holds, 1);
     if (atomic_load(&r->web->stopping)) {
         reply_problem(r, 503, "the daemon is stopping");
         return finish(r);
@@ -82,6 +80,19 @@ static enum MHD_Result run(struct request *r)
         return finish(r);
     request_resume(r);
     return MHD_YES;
+}
+
+static enum MHD_Result run(struct request *r)
+{
+    struct web *w = r->web;
+
+    r->running = true;
+    conns_state(&w->conns, r->conn, CONN_BUSY);
+    atomic_store(&r->holds, 1);
+    atomic_fetch_add(&w->in_flight, 1); /* before `stopping` is looked at: who stops looks the other way round */
+    enum MHD_Result rc = start_handler(r);
+    atomic_fetch_sub(&w->in_flight, 1);
+    return rc;
 }
 
 /* --- the body --------------------------------------------------------------------------------------------------------- */
@@ -191,9 +202,9 @@ static enum MHD_Result begin(struct request *r)
         request_read_query(r);
     if (r->route)
         check_body(r);
-    bool upload = r->route && r->route->body == BODY_STREAM;
+    bool upload = !r->status && r->route && r->route->body == BODY_STREAM;
     conns_state(&r->web->conns, r->conn, upload ? CONN_LARGE : CONN_BODY);
-    if (!r->status && upload && r->route->sink->begin && r->route->sink->begin(r->web, r) < 0)
+    if (upload && r->route->sink->begin && r->route->sink->begin(r->web, r) < 0)
         reply_problem(r, 400, "the body cannot be used");
     if (r->status && has_body(r, &n) && (n == 0 || n > SPARE))
         return finish(r);
@@ -269,13 +280,17 @@ struct MHD_Daemon *server_run(struct web *w, int fd, const struct tls_files *tls
                                                {MHD_OPTION_END, 0, NULL}},
                                 plain[] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0);
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* closed by it, also where it does not start */
 
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, w, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_ARRAY, tls ? encrypted : plain, MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        own < 0 ? NULL
+                : MHD_start_daemon(flags, 0, NULL, NULL, on_request, w, MHD_OPTION_LISTEN_SOCKET, own,
+                                   MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNS_MOST, MHD_OPTION_CONNECTION_TIMEOUT,
+                                   (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+                                   MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                                   MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+                                   on_completed, w, MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_ARRAY,
+                                   tls ? encrypted : plain, MHD_OPTION_END);
     if (!daemon)
         err_set(err, "[web] the server cannot be started: %s", strerror(errno));
     return daemon;

@@ -113,6 +113,14 @@ static void push(struct sse_client *c, struct message *m)
     wake(c);
 }
 
+/* One of the replay was told. It stays for its id, with which the same may be published yet; its text, up to a thousand times over, goes. */
+static void shrink(struct message **m)
+{
+    struct message *small = realloc(*m, sizeof **m);
+
+    *m = small ? small : *m;
+}
+
 static struct message *next_message(struct sse_client *c)
 {
     struct queue *q = &c->queue;
@@ -188,7 +196,9 @@ static ssize_t read_client(void *arg, uint64_t pos, char *buf, size_t max)
         if (c->done < c->now->size)
             break;
         bool replayed = c->replayed && c->now == c->replay[c->replayed - 1];
-        if (!replayed) /* those of the replay stay, for their ids */
+        if (replayed)
+            shrink(&c->replay[c->replayed - 1]);
+        else
             unref(c->now);
         c->now = NULL;
     }

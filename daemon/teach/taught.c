@@ -164,11 +164,21 @@ static void describe(const struct taughtfile *f, int fitted, size_t unused, char
             unused, unused == 1 ? "it" : "them");
 }
 
+/* What is due goes by another name until it is learned: who is killed over it finds it again. */
+static void take_due(const char *dir)
+{
+    char path[PATH_MAX], taken[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/" VERDICT_DUE, dir);
+    snprintf(taken, sizeof taken, "%s/" VERDICT_TAKEN, dir);
+    rename(path, taken);
+}
+
 static void forget_due(const char *dir)
 {
     char path[PATH_MAX];
 
-    snprintf(path, sizeof path, "%s/" VERDICT_DUE, dir);
+    snprintf(path, sizeof path, "%s/" VERDICT_TAKEN, dir);
     unlink(path);
 }
 
@@ -185,12 +195,14 @@ int taught_relearn(const char *dir, const char *model, double hop_s, char *note,
         return -1;
     int lock = taught_lock(dir, err);
     if (lock >= 0)
-        forget_due(dir); /* before what is due is looked at: what comes from here on makes it anew */
+        take_due(dir); /* before what is due is looked at: what comes from here on makes it anew */
     if (lock >= 0 && taught_path(dir, path, sizeof path, err) == 0 && taughtfile_read(&f, path, false, err) == 0 &&
         verdict_tie(dir, t.model_name, t.hash, err) == 0 && verdicts_load(&v, dir, err) == 0)
         fitted = rc = relearn(&t, &v, &f, &unused, err);
     if (rc >= 0)
         rc = taughtfile_write(&f, path, err);
+    if (rc == 0)
+        forget_due(dir);
     if (rc == 0)
         describe(&f, fitted, unused, note ? note : unwanted, note ? size : sizeof unwanted);
     verdicts_free(&v);

@@ -27,8 +27,10 @@ struct verdict_row {
     uint16_t embedding[EVENT_EMBEDDING];
 };
 
-/* STATE/taught.due: made by every verdict; there is something to learn (taught_relearn takes it away). The daemon watches for it. */
-#define VERDICT_DUE "taught.due"
+/* STATE/taught.due: made by every verdict; there is something to learn (taught_relearn takes it away). The daemon watches for it. While
+ * it is being learned it is called STATE/taught.taken, which a daemon that was killed over it finds at its next start. */
+#define VERDICT_DUE   "taught.due"
+#define VERDICT_TAKEN "taught.taken"
 
 /* Is it "right", "wrong" or a label ([a-z0-9_]+)? -1: err says what is allowed. */
 int verdict_check(const char *verdict, struct err *err);

@@ -117,12 +117,13 @@ static void begin(struct job *j, const char *model, double hop_s)
 
 void taught_watch_begin(struct taught_watch *w, const char *model, double hop_s)
 {
-    char path[PATH_MAX + 16];
+    char due[PATH_MAX + 16], taken[PATH_MAX + 16];
 
     if (!w)
         return;
-    snprintf(path, sizeof path, "%s/" VERDICT_DUE, w->job->dir);
-    if (access(path, F_OK) == 0)
+    snprintf(due, sizeof due, "%s/" VERDICT_DUE, w->job->dir);
+    snprintf(taken, sizeof taken, "%s/" VERDICT_TAKEN, w->job->dir);
+    if (access(due, F_OK) == 0 || access(taken, F_OK) == 0)
         begin(w->job, model, hop_s);
 }
 

@@ -49,8 +49,13 @@ int upload_file_open(const char *folder, struct err *err)
     return fd >= 0 ? fd : try_folder(temporary && *temporary ? temporary : "/tmp", err);
 }
 
+/* There was room for one when each was opened: several may come at once. */
 int upload_file_write(int fd, const char *data, size_t size, struct err *err)
 {
+    struct statvfs s;
+
+    if (fstatvfs(fd, &s) == 0 && (unsigned long long)s.f_bavail * s.f_frsize < SPARE_BYTES + size)
+        return err_set(err, "the disk is full but for %u MB", SPARE_BYTES >> 20);
     while (size > 0) {
         ssize_t n = write(fd, data, size);
         if (n < 0 && errno != EINTR)
