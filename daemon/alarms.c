@@ -12,6 +12,7 @@ struct alarms {
         lock; /* held for a few comparisons and copies, never for a system call: the worker may wait for it */
     struct alarm kept[ALARMS_KEPT]; /* oldest first */
     size_t n;
+    uint64_t changes, written;   /* of what is to be kept over a restart */
     char (*calling)[LABEL_SIZE]; /* [n_calling]: labels of alarms */
     size_t n_calling;
 };
@@ -45,6 +46,7 @@ static void begin(struct alarms *a, const struct event *event)
     memcpy(place->event_id, event->event_id, sizeof place->event_id);
     memcpy(place->label, event->label, sizeof place->label);
     place->alarm = event->notify && calls(a, event->label); /* what is held back calls nobody */
+    a->changes += place->alarm && !place->test;
 }
 
 static void on_event(struct output *o, const struct event *event)
@@ -116,6 +118,40 @@ size_t alarms_list(struct output *alarms, struct alarm out[ALARMS_KEPT])
     return n;
 }
 
+void alarms_put(struct output *alarms, const struct alarm *one)
+{
+    struct alarms *a = (struct alarms *)alarms;
+
+    pthread_mutex_lock(&a->lock);
+    if (a->n == ALARMS_KEPT)
+        forget_one(a);
+    a->kept[a->n++] = *one;
+    a->changes++;
+    pthread_mutex_unlock(&a->lock);
+}
+
+uint64_t alarms_changes(struct output *alarms)
+{
+    struct alarms *a = (struct alarms *)alarms;
+
+    pthread_mutex_lock(&a->lock);
+    uint64_t changes = a->changes;
+    pthread_mutex_unlock(&a->lock);
+    return changes;
+}
+
+void alarms_written(struct output *alarms, uint64_t changes)
+{
+    struct alarms *a = (struct alarms *)alarms;
+
+    a->written = changes; /* the thread that saves alone looks at it */
+}
+
+bool alarms_is_written(struct output *alarms, uint64_t changes)
+{
+    return ((struct alarms *)alarms)->written == changes;
+}
+
 /* i = 0: the newest. */
 static struct alarm *nth(struct alarms *a, size_t i)
 {
@@ -130,6 +166,7 @@ static size_t mark(struct alarms *a, const char *what)
     for (size_t i = 0; i < a->n; i++) {
         struct alarm *one = nth(a, i);
         if (all || strcmp(one->label, what) == 0 || strcmp(one->event_id, what) == 0) {
+            a->changes += one->alarm && !one->acknowledged && !one->test;
             one->acknowledged = true;
             found++;
         }

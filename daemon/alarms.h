@@ -27,4 +27,11 @@ struct alarm {
 /* All that is kept, newest first; out: ALARMS_KEPT of them. Returns how many. Any thread but the worker. */
 size_t alarms_list(struct output *alarms, struct alarm out[ALARMS_KEPT]);
 
+/* For alarms_file: one that was kept from before, as the newest; and a number that grows with each change of what is to be kept (an alarm
+ * begins or is acknowledged), which is remembered once it is on the disk. */
+void alarms_put(struct output *alarms, const struct alarm *one);
+uint64_t alarms_changes(struct output *alarms);
+void alarms_written(struct output *alarms, uint64_t changes);
+bool alarms_is_written(struct output *alarms, uint64_t changes);
+
 #endif

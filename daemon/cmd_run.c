@@ -1,7 +1,7 @@
 /* earshot run: the daemon. Start-up reads as a list, shutdown mirrors it. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/alarms.h"
+#include "daemon/alarms_file.h"
 #include "daemon/args.h"
 #include "daemon/capture.h"
 #include "daemon/clips/clips.h"
@@ -49,6 +49,7 @@ struct daemon {
     struct daemon_control in; /* what outputs ask of us */
     struct run_control *control;
     struct taught_watch *taught; /* NULL: nobody looks */
+    unsigned alarms_tick;        /* ticks in which unseen alarms could not be saved */
     bool has_state, fast;
 };
 
@@ -126,6 +127,9 @@ static int open_outputs(struct daemon *d, struct err *err)
     if (!alarms)
         return err_set(err, "out of memory");
     d->outputs.list[d->outputs.n++] = alarms;
+    struct err why;
+    if (d->has_state && alarms_load(alarms, d->state_dir, &why) < 0)
+        log_warn("%s; going on without", why.text);
     run_config_start(&d->config, d->pipeline, &d->outputs);
     d->commands = commands_new(&d->config, alarms);
     if (!d->commands)
@@ -136,8 +140,19 @@ static int open_outputs(struct daemon *d, struct err *err)
     return run_outputs_open(&d->outputs, &d->cx->config, d->cx->json, &state, &d->in, err);
 }
 
+/* An alarm is up until somebody has seen it, whatever becomes of the daemon meanwhile. */
+static void save_alarms(struct daemon *d, bool last)
+{
+    struct err why;
+
+    if (d->has_state && d->outputs.n && alarms_save(d->outputs.list[0], d->state_dir, &why) < 0 &&
+        (last || d->alarms_tick++ % SAVE_FLOOR_EVERY == 0)) /* a full disk is told now and then, not twice a second */
+        log_warn("%s", why.text);
+}
+
 static void tick(struct daemon *d, unsigned n)
 {
+    save_alarms(d, false);
     service_watchdog(d->service, pipeline_progress(d->pipeline));
     run_levels_tick(&d->levels, d->pipeline, &d->cx->config, d->outputs.store);
     run_outputs_tick(&d->outputs, d->pipeline, d->service, n);
@@ -288,6 +303,7 @@ static int run_daemon(struct daemon *d)
     while (d->control &&
            run_levels_tick(&d->levels, d->pipeline, &d->cx->config, d->outputs.store)) /* NULL: nothing was started */
         run_outputs_tick(&d->outputs, d->pipeline, d->service, 1);
+    save_alarms(d, true);
     clips_stop(d->clips, flush_s > FLUSH_TERM_S ? flush_s : FLUSH_CLIPS_S);
     run_outputs_close(&d->outputs, flush_s);
     taught_watch_free(d->taught);

@@ -1,5 +1,5 @@
 /* What a command may look like, what is kept of it over a restart, and which sounds can be acknowledged. */
-#include "daemon/alarms.h"
+#include "daemon/alarms_file.h"
 #include "daemon/command.h"
 #include "daemon/settings.h"
 
@@ -340,6 +340,86 @@ static const struct alarm *kept(const struct alarm *list, size_t n, const char *
     return NULL;
 }
 
+/* The daemon is started again: what nobody has seen is up as before, and nothing else. */
+static void test_alarms_outlive(void **state)
+{
+    (void)state;
+    static const struct output_label labels[] = {{.label = "siren", .alarm = true}, {.label = "dog_bark"}};
+    static const char *const id = "01912345-6789-7abc-8def-0123456789ab",
+                             *const seen = "01912345-6789-7abc-8def-000000000001",
+                             *const other = "01912345-6789-7abc-8def-000000000002",
+                             *const test = "01912345-6789-7abc-8def-000000000003";
+    char folder[] = "/tmp/test_alarms.XXXXXX", file[64];
+    struct output *o = output_alarms_new();
+    struct alarm list[ALARMS_KEPT];
+    struct err err;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/alarms", folder);
+    assert_int_equal(alarms_load(o, folder, &err), 0);
+    assert_int_equal(alarms_save(o, folder, &err), 0);
+    assert_int_not_equal(access(file, F_OK), 0); /* nothing to keep: no file */
+    o->labels(o, labels, 2);
+    tell(o, EVENT_START, "siren", id, false);
+    tell(o, EVENT_START, "siren", seen, false);
+    tell(o, EVENT_START, "dog_bark", other, false);
+    tell(o, EVENT_START, "siren", test, true);
+    free(alarms_acknowledge(o, seen, &err));
+    assert_int_equal(alarms_save(o, folder, &err), 0);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(alarms_save(o, folder, &err), 0);
+    assert_int_not_equal(access(file, F_OK), 0); /* nothing changed: not written again */
+    tell(o, EVENT_UPDATE, "siren", id, false);
+    free(alarms_acknowledge(o, seen, &err));
+    assert_int_equal(alarms_save(o, folder, &err), 0);
+    assert_int_not_equal(access(file, F_OK), 0);
+    tell(o, EVENT_START, "siren", "01912345-6789-7abc-8def-000000000004", false);
+    assert_int_equal(alarms_save(o, folder, &err), 0);
+    o->stop(o, 0);
+
+    o = output_alarms_new();
+    assert_int_equal(alarms_load(o, folder, &err), 0);
+    assert_int_equal(alarms_list(o, list), 2);
+    const struct alarm *up = kept(list, 2, id);
+    assert_true(up && up->alarm && up->ended && !up->acknowledged && !up->test && up->start_ns > 0);
+    assert_string_equal(up->label, "siren");
+    free(alarms_acknowledge(o, "all", &err));
+    assert_int_equal(alarms_save(o, folder, &err), 0);
+    o->stop(o, 0);
+
+    static const char *const bad[] = {"x\n",
+                                      "\n",
+                                      "01912345-6789-7abc-8def-0123456789ab siren 5\n",
+                                      "01912345-6789-7abc-8def-0123456789ab siren 5 1.5\n",
+                                      "01912345-6789-7abc-8def-0123456789ab siren 5 nan\n",
+                                      "01912345-6789-7abc-8def-0123456789a siren 5 0.5\n",
+                                      "01912345-6789-7abc-8def-0123456789ab Si/ren 5 0.5\n",
+                                      "01912345-6789-7abc-8def-0123456789ab siren -5 0.5\n",
+                                      "01912345-6789-7abc-8def-0123456789ab siren 5 0.5 more\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        FILE *f = fopen(file, "w");
+        fprintf(f, "%s siren 1700000000000000000 0.9000\n%s", id, bad[i]);
+        fclose(f);
+        o = output_alarms_new();
+        assert_int_equal(alarms_load(o, folder, &err), -1);
+        assert_non_null(strstr(err.text, "alarms, line 2: "));
+        assert_int_equal(alarms_list(o, list), 1);
+        o->stop(o, 0);
+    }
+    o = output_alarms_new();
+    unlink(file);
+    assert_int_equal(mkdir(file, 0700), 0);
+    assert_int_equal(alarms_load(o, folder, &err), -1);
+    tell(o, EVENT_START, "siren", id, false);
+    o->labels(o, labels, 2);
+    tell(o, EVENT_START, "siren", seen, false);
+    assert_int_equal(alarms_save(o, folder, &err), -1);
+    assert_non_null(strstr(err.text, file));
+    o->stop(o, 0);
+    rmdir(file);
+    assert_int_equal(rmdir(folder), 0); /* no .new is left */
+}
+
 /* What people are shown: how each goes on, and that an alarm stays until somebody has seen it, however much else is heard. */
 static void test_alarms_stay(void **state)
 {
@@ -381,9 +461,10 @@ static void test_alarms_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),  cmocka_unit_test(test_no_values),    cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_result),  cmocka_unit_test(test_kept),         cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_nowhere), cmocka_unit_test(test_acknowledged), cmocka_unit_test(test_alarms_stay),
+        cmocka_unit_test(test_values),         cmocka_unit_test(test_no_values),    cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_result),         cmocka_unit_test(test_kept),         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_nowhere),        cmocka_unit_test(test_acknowledged), cmocka_unit_test(test_alarms_stay),
+        cmocka_unit_test(test_alarms_outlive),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

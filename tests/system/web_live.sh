@@ -150,9 +150,13 @@ check "  once" is "$(events c | sort | uniq -d)$(events c | grep -c "$missed")" 
 leave c; watch c "$(last c)"; sleep 0.3
 check "  and not again" is "$(events c | grep -c .)" 0
 ring 30; came c '"event_type": "start".*"label": "smoke_alarm"'; on=$(events c | grep 'smoke_alarm start' | tail -1 | cut -d' ' -f1); from=$(last c)
+wait_for 5 grep -q "$on" state/alarms
 stop KILL; start; watch c "$from"
 check "killed while an alarm rang: told that it is over" came c "\"event_id\": \"$on\".*\"state\": \"cut_off\""
 check "  once" is "$(events c | grep -c "$on smoke_alarm end")" 1
+check "  it stays up, as nobody has seen it" is "$(get status | py '[(a["event_id"], a["ended"], a["acknowledged"]) for a in d["alarms"] if a["event_id"] == "'$on'"]')" "[('$on', True, False)]"
+pub ack "$on"; check "  until somebody has" came c "\"event\": \"ack\".*$on" 5
+check "  also after the next start" wait_for 5 bash -c "! grep -q $on state/alarms"
 watch c "nonsense.'; --"; check "an id of another kind: begins now" is "$(events c | grep -c .)" 0
 
 echo "--- history"
