@@ -130,6 +130,31 @@ static void test_file(void **state)
     taughtfile_free(&f);
 }
 
+/* What could not be read again is not written, and what was there stays. */
+static void test_unreadable(void **state)
+{
+    char path[] = "/tmp/test_teach-XXXXXX";
+    int fd = mkstemp(path);
+    struct taughtfile f, g;
+    struct err err;
+
+    (void)state;
+    close(fd);
+    make_file(&f, 42, 16, "siren");
+    assert_int_equal(taughtfile_write(&f, path, &err), 0);
+    snprintf(f.classes[1].name, sizeof f.classes[1].name, "Two\nlines");
+    assert_int_equal(taughtfile_write(&f, path, &err), -1);
+    assert_non_null(strstr(err.text, path));
+    snprintf(f.classes[1].name, sizeof f.classes[1].name, "One line");
+    f.classes[1].bias = NAN;
+    assert_int_equal(taughtfile_write(&f, path, &err), -1);
+    assert_int_equal(taughtfile_read(&g, path, false, &err), 0);
+    assert_string_equal(g.classes[1].name, "Name of back_gate");
+    unlink(path);
+    taughtfile_free(&g);
+    taughtfile_free(&f);
+}
+
 static void seal(unsigned char *bytes, size_t size)
 {
     uint64_t sum = fnv_add(FNV_START, bytes, size - 8);
@@ -459,7 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file),       cmocka_unit_test(test_hostile), cmocka_unit_test(test_background),
         cmocka_unit_test(test_learn),      cmocka_unit_test(test_hard),    cmocka_unit_test(test_beside),
-        cmocka_unit_test(test_correction), cmocka_unit_test(test_due),
+        cmocka_unit_test(test_correction), cmocka_unit_test(test_due),     cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,7 +79,7 @@ struct taughtfile {
 int taughtfile_read(struct taughtfile *f, const char *path, bool heads_only, struct err *err);
 int taughtfile_parse(struct taughtfile *f, const void *bytes, size_t size, bool heads_only, struct err *err);
 
-/* Replaces the file as a whole, also in a power cut. */
+/* Replaces the file as a whole, also in a power cut; with nothing that taughtfile_read would refuse. */
 int taughtfile_write(const struct taughtfile *f, const char *path, struct err *err);
 void taughtfile_free(struct taughtfile *f);
 

@@ -314,6 +314,18 @@ static int replace(const char *path, const struct wire_out *w, struct err *err)
     return bad ? err_set(err, "%s: %s", path, strerror(bad)) : 0;
 }
 
+/* What could not be read again must not take the place of what can. */
+static int readable(const char *path, const struct wire_out *w, struct err *err)
+{
+    struct taughtfile f;
+    int rc = taughtfile_parse(&f, w->bytes, w->n, true, err);
+
+    if (rc < 0)
+        return err_prefix(err, "%s stays as it is; what was to be written could not be read again: ", path);
+    taughtfile_free(&f);
+    return 0;
+}
+
 int taughtfile_write(const struct taughtfile *f, const char *path, struct err *err)
 {
     struct wire_out w = {0};
@@ -328,7 +340,9 @@ int taughtfile_write(const struct taughtfile *f, const char *path, struct err *e
     for (size_t i = 0; i < f->n_corrections; i++)
         write_correction(&w, &f->corrections[i], f->standard.dims);
     wire_add_number(&w, fnv_add(FNV_START, w.bytes, w.n), 8);
-    int rc = w.bad ? err_set(err, "%s: no memory to write it", path) : replace(path, &w, err);
+    int rc = w.bad ? err_set(err, "%s: no memory to write it", path) : readable(path, &w, err);
+    if (rc == 0)
+        rc = replace(path, &w, err);
     free(w.bytes);
     return rc;
 }

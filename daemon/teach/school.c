@@ -51,6 +51,22 @@ int school_label(const char *name, char label[SCHOOL_LABEL], struct err *err)
     return 0;
 }
 
+/* As people are shown it: on one line, whatever was in it, and never cut within a character. */
+static void take_name(char *out, size_t size, const char *name)
+{
+    size_t n = 0;
+
+    while (name[n] && n < size - 1) {
+        bool control = (unsigned char)name[n] < ' ' || name[n] == 0x7f;
+        out[n] = control ? ' ' : name[n];
+        n++;
+    }
+    if (name[n])
+        while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80)
+            n--;
+    out[n] = '\0';
+}
+
 static int take_old(struct school *s, const struct taught_class *old, bool replace, struct err *err)
 {
     if (!old || replace)
@@ -92,7 +108,7 @@ static int begin(struct school *s, const char *model, const char *name, double h
                 "the model %s has a %s of its own; teach yours under another name, such as my_%s: both are heard, "
                 "and [class %s] mode = ignore keeps the model's to itself",
                 m->name, c->label, c->label, c->label);
-    snprintf(c->name, sizeof c->name, "%.*s", (int)sizeof c->name - 1, name);
+    take_name(c->name, sizeof c->name, name);
     snprintf(c->model, sizeof c->model, "%s", s->teacher.model_name);
     c->hash = s->teacher.hash;
     c->dims = m->embedding_size;

@@ -95,7 +95,8 @@ static void show_class(const struct shelf_request *r, const struct taught_class 
            of_this(r, c) ? "" : ", which is another one than is in use: not heard, teach it again");
     if (!isnan(c->recall))
         printf("each example left out in turn, %.0f %% would be found from the others\n", 100 * (double)c->recall);
-    printf("threshold 0.5, set for %.2g false alarms an hour of sound\n", (double)c->false_alarms_h);
+    printf("threshold 0.5, set for %.2g false alarm%s an hour of sound\n", (double)c->false_alarms_h,
+           c->false_alarms_h == 1 ? "" : "s");
     for (size_t i = 0; i < c->n_examples; i++) {
         const struct taught_example *e = &c->examples[i];
         printf("  %s", e->source);

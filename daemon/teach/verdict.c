@@ -107,7 +107,9 @@ static int whole_id(const char *dir, sqlite3 *db, const char *table, const char 
     sqlite3_stmt *s = prepare(dir, db, sql, text, err);
     if (!s)
         return -1;
-    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : err_set(err, "there is no event %s in the history", text);
+    int rc = sqlite3_step(s) == SQLITE_ROW    ? 0
+             : strcmp(table, "verdicts") == 0 ? err_set(err, "nothing was said of an event %s", text)
+                                              : err_set(err, "there is no event %s in the history", text);
     if (rc == 0)
         take_text(out, UUID_SIZE, s, 0);
     if (rc == 0 && sqlite3_step(s) == SQLITE_ROW)

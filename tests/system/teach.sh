@@ -62,6 +62,8 @@ t nobody; said "no examples" 2 "no examples of nobody"
 t y chime0.wav --model us8k-nrdt; said "a model without embedding or background" 2 "us8k-nrdt"
 t forget nobody; said "forget what is not there" 1 "nobody; there is: front_gate"
 t "Türklingel" chime0.wav chime1.wav; said "umlauts" 0 "^tuerklingel: taught" out.txt; t forget tuerklingel
+t $'Cellar\ndoor \e[31m' chime0.wav; said "a name of two lines and an escape" 0 "^cellar_door_31m: taught" out.txt
+t show cellar_door_31m; said "  on one line" 0 "^cellar_door_31m .Cellar door  .31m.$" out.txt; t forget cellar_door_31m
 t export front_gate -o gate.taught; said "export" 0 "gate.taught written" out.txt
 python3 - <<'P'
 b = bytearray(open("gate.taught", "rb").read()); open("cut.taught", "wb").write(b[:-100]); b[60] ^= 1; open("bent.taught", "wb").write(b)
