@@ -216,6 +216,16 @@ int run_config_reset(struct run_config *r, const char *key, struct err *err)
     return rc;
 }
 
+static void tell_taught(const struct run_config *r)
+{
+    size_t n, taught = 0;
+    const char *const *labels = pipeline_labels(r->pipeline, &n);
+
+    for (size_t i = 0; i < n; i++)
+        taught += pipeline_is_taught(r->pipeline, labels[i]);
+    log_info("what was taught is read anew: %zu sound%s in use", taught, taught == 1 ? "" : "s");
+}
+
 void run_config_taught(struct run_config *r)
 {
     struct err err;
@@ -225,7 +235,7 @@ void run_config_taught(struct run_config *r)
     if (pipeline_reload(r->pipeline, &r->cx->config, true, &err) < 0)
         log_warn("what was taught is not in use yet: %s", err.text);
     else
-        log_info("what was taught is in use");
+        tell_taught(r);
     run_config_tell_labels(r);
 }
 

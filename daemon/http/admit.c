@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define REALM "Bearer realm=\"earshot\""
@@ -47,14 +48,25 @@ static bool is_data(const char *path)
     return strncmp(path, "/api/", 5) == 0 || strcmp(path, "/metrics") == 0;
 }
 
+static enum MHD_Result count_host(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind, (void)value;
+    *(unsigned *)ctx += strcasecmp(name, "Host") == 0;
+    return MHD_YES;
+}
+
 int admit_origin(struct request *r)
 {
     const struct guard g = {{r->web->host_name, NULL}, r->web->config.web.allowed_hosts};
     const char *host = request_header(r, "Host"), *origin = request_header(r, "Origin");
     char local[INET6_ADDRSTRLEN];
 
+    unsigned hosts = 0;
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_host, &hosts);
     local_address(r, local);
-    if (!guard_host(&g, host, local))
+    if (hosts > 1) /* a proxy before us may have gone by the other one (RFC 9112, 3.2) */
+        reply_problem(r, 400, "%u headers Host; one is allowed", hosts);
+    else if (!guard_host(&g, host, local))
         reply_problem(r, 421,
                       "this is not %.80s: where browsers may call the daemon by that name, [web] allowed_hosts says so",
                       host && *host ? host : "the host that was asked for");

@@ -7,6 +7,7 @@
 #include "daemon/teach/school_private.h"
 #include "daemon/teach/taught.h"
 #include "model/labels.h"
+#include "model/vocabulary.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,6 +48,10 @@ int school_label(const char *name, char label[SCHOOL_LABEL], struct err *err)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(out, words[i]) == 0)
             return err_set(err, "%s is a word of the program's own; allowed is any other name", out);
+    for (enum sound_group g = 0; g < GROUP_COUNT; g++)
+        if (strcmp(out, sound_group_name(g)) == 0)
+            return err_set(err, "%s is a group of sounds, and may stand for all of them; allowed is any other name",
+                           out);
     memcpy(label, out, n + 1);
     return 0;
 }
@@ -78,7 +83,8 @@ static int take_old(struct school *s, const struct taught_class *old, bool repla
             "from the sounds themselves, with --replace",
             old->label, old->model, s->teacher.model_name);
     s->class.examples = calloc(old->n_examples, sizeof *s->class.examples);
-    if (!s->class.examples)
+    s->notes = calloc(old->n_examples, sizeof *s->notes);
+    if (!s->class.examples || !s->notes)
         return err_set(err, "no memory");
     for (size_t i = 0; i < old->n_examples; i++) {
         struct taught_example *e = &s->class.examples[s->class.n_examples];
@@ -87,9 +93,8 @@ static int take_old(struct school *s, const struct taught_class *old, bool repla
         if (!(e->windows = malloc(bytes ? bytes : 1)))
             return err_set(err, "no memory");
         memcpy(e->windows, old->examples[i].windows, bytes);
-        s->class.n_examples++;
+        s->notes[s->class.n_examples++].known = NOT_NOTED;
     }
-    s->kept = s->class.n_examples;
     return 0;
 }
 

@@ -4,6 +4,9 @@
 
 #include "daemon/teach/school.h"
 
+/* lesson_notes.known of an example of which nothing was noted: it was there before. */
+#define NOT_NOTED SIZE_MAX
+
 struct school {
     char dir[PATH_MAX - 64], path[PATH_MAX];
     int lock; /* on what is taught; -1: not held */
@@ -12,8 +15,8 @@ struct school {
     struct taughtfile file;
     struct verdicts verdicts;
     struct taught_class class;  /* until school_finish, which puts it into the file */
-    struct lesson_notes *notes; /* [class.n_examples], those from `kept` on are set */
-    size_t kept, added;
+    struct lesson_notes *notes; /* [class.n_examples]; `known` is NOT_NOTED for those of before */
+    size_t added;
     char label[LABEL_SIZE]; /* after school_finish */
 };
 

@@ -37,7 +37,8 @@ static const char *short_name(const struct taught_example *e)
 /* Was something noted of that example? Those of before and those of events have no notes. */
 static const struct lesson_notes *notes_of(const struct telling *t, size_t i)
 {
-    return i >= t->s->kept && t->s->notes && t->c->examples[i].kind != TAUGHT_FROM_HISTORY ? &t->s->notes[i] : NULL;
+    bool noted = t->s->notes[i].known != NOT_NOTED && t->c->examples[i].kind != TAUGHT_FROM_HISTORY;
+    return noted ? &t->s->notes[i] : NULL;
 }
 
 static void look_at_levels(struct telling *t)

@@ -37,6 +37,11 @@ P
 echo "--- from files"
 t "Front gate" chime0.wav chime1.wav chime2.wav chime3.wav chime4.wav
 said "taught from five files" 0 "^front_gate: taught from 5 examples" out.txt
+t "Front gate" chime1.wav chime5.wav chime3.wav
+check "the same files once more, and another one: in their place" bash -c "[ $rc = 0 ] && grep -q '^front_gate: taught from 6 examples' out.txt &&
+    [ \$(grep -c 'from before' out.txt) = 3 ]"
+t "Front gate" --replace chime0.wav chime1.wav chime2.wav chime3.wav chime4.wav
+said "  from the first five alone again" 0 "^front_gate: taught from 5 examples" out.txt
 t list; said "list" 0 "^front_gate +5 " out.txt
 t show front_gate --json; said "show" 0 '"label":"front_gate","name":"Front gate","examples":5' out.txt
 "$E" classify --state-dir "$S" --json chime5.wav chime6.wav chime7.wav buzz.wav >c.txt 2>err.txt
@@ -57,6 +62,7 @@ t forget hush
 t x nothing.wav; said "a file that is not there" 1 "nothing.wav: .*: left out"
 t siren chime0.wav; said "a sound that the model has" 2 "has a siren of its own; .* my_siren"
 t list chime0.wav; said "a word of the program" 2 "list takes nothing more"
+t Alarm chime0.wav; said "the name of a group" 2 "alarm is a group of sounds"
 t '!!' chime0.wav; said "a name that is none" 2 "makes no label"
 t nobody; said "no examples" 2 "no examples of nobody"
 t y chime0.wav --model us8k-nrdt; said "a model without embedding or background" 2 "us8k-nrdt"
@@ -96,6 +102,7 @@ t import gate.taught
 check "taught while it runs: announced" got 'state/front_gate OFF'
 check "  to Home Assistant" got 'homeassistant/device/.*front_gate'
 cat chime.raw room.raw room.raw >&7
+check "  said in the log, with how many there are" wait_for 5 grep -q 'what was taught is read anew: 1 sound in use' log.txt
 check "  and heard" got 'earshot/d/event .*"start".*"label":"front_gate"' 10
 id=$(grep -a '"event_type":"start".*"front_gate"' sub.txt | head -1 | sed 's/.*"event_id":"\([^"]*\)".*/\1/')
 (while sleep 0.2; do cat room.raw; done) >&7 & feed=$!

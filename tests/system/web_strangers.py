@@ -47,6 +47,7 @@ def strangers(d):
     for host in ("evil.example", "evil.example:%d" % d.port, "localhost.evil.example", "192.0.2.1", "[::2]", "", "a b"):
         check("Host %r: 421" % host, request(d.port, "GET", "/", {"Host": host}).status in (421, 400))
     check("no Host at all: 400", raw(d.port, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").status == 400)
+    check("two of them: 400", raw(d.port, b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n").status == 400)
     check("Host localhost:%d and our own address: 200" % d.port,
           [get("/", {"Host": h}) for h in ("localhost:%d" % d.port, "127.0.0.1")] == [200, 200])
     for origin in (EVIL, "null", "http://127.0.0.1:1", "https://127.0.0.1"):
