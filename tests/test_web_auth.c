@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -134,6 +135,40 @@ static void test_sessions(void **state)
     a = auth_new(TOKEN "2", folder, &err); /* another token ends them */
     assert_false(auth_session(a, session));
     auth_free(a);
+}
+
+/* One that is used does not end. */
+static void test_renewed(void **state)
+{
+    char session[AUTH_SECRET], path[64], line[200];
+    struct err err;
+    long long until, now = (long long)time(NULL);
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/web-sessions", folder);
+    unlink(path);
+    struct auth *a = auth_new(TOKEN, folder, &err);
+    assert_int_equal(auth_begin_session(a, session), 0);
+    assert_false(auth_renew_session(a, session)); /* too early */
+    auth_free(a);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(line, sizeof line, f));
+    fclose(f);
+    snprintf(line + 64, sizeof line - 64, " %lld\n", now + 100); /* as it is nearly a year later */
+    write_file(path, line, 0600);
+    a = auth_new(TOKEN, folder, &err);
+    assert_false(auth_renew_session(a, "another"));
+    assert_true(auth_session(a, session));
+    assert_true(auth_renew_session(a, session));
+    assert_false(auth_renew_session(a, session));
+    auth_free(a);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%*s %lld", &until), 1);
+    assert_true(until >= now + AUTH_SESSION_S);
+    fclose(f);
+    unlink(path);
 }
 
 static void test_bad_file(void **state)
@@ -274,10 +309,11 @@ static int clear_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_token_file),  cmocka_unit_test(test_token_absent), cmocka_unit_test(test_sessions),
-        cmocka_unit_test(test_bad_file),    cmocka_unit_test(test_most),         cmocka_unit_test(test_guessing),
-        cmocka_unit_test(test_none_needed), cmocka_unit_test(test_host),         cmocka_unit_test(test_origin)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_token_file), cmocka_unit_test(test_token_absent),
+                                       cmocka_unit_test(test_sessions),   cmocka_unit_test(test_renewed),
+                                       cmocka_unit_test(test_bad_file),   cmocka_unit_test(test_most),
+                                       cmocka_unit_test(test_guessing),   cmocka_unit_test(test_none_needed),
+                                       cmocka_unit_test(test_host),       cmocka_unit_test(test_origin)};
 
     return cmocka_run_group_tests(tests, make_folder, clear_folder);
 }

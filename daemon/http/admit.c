@@ -82,6 +82,19 @@ const char *admit_cookie(const struct request *r)
     return MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, r->web->cookie);
 }
 
+/* Secure where the browser speaks TLS, with us or with a proxy before us. */
+void admit_set_cookie(struct request *r, const char *session, long seconds)
+{
+    const char *origin = request_header(r, "Origin"), *proxied = request_header(r, "X-Forwarded-Proto");
+    bool tls = web_is_tls(r->web) || (origin && strncmp(origin, "https://", 8) == 0) ||
+               (proxied && strcasecmp(proxied, "https") == 0); /* a GET has no Origin */
+    char text[256];
+
+    snprintf(text, sizeof text, "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%ld%s", r->web->cookie, session,
+             seconds, tls ? "; Secure" : "");
+    reply_header(r, "Set-Cookie", text);
+}
+
 /* By its own header, which says more than a cookie that is sent along. */
 static enum auth_result check_bearer(const struct request *r, const char *authorization)
 {
@@ -100,6 +113,8 @@ int admit_person(struct request *r)
     enum auth_result result = AUTH_WRONG;
 
     r->signed_in = !auth_needed(r->web->auth) || (cookie && auth_session(r->web->auth, cookie));
+    if (r->signed_in && cookie && auth_renew_session(r->web->auth, cookie))
+        admit_set_cookie(r, cookie, AUTH_SESSION_S);
     if (r->signed_in || open)
         return 0;
     if (authorization)

@@ -11,18 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Secure where the browser speaks TLS, with us or with a proxy before us. */
-static void set_cookie(struct request *r, const char *session, long seconds)
-{
-    const char *origin = request_header(r, "Origin");
-    bool tls = web_is_tls(r->web) || (origin && strncmp(origin, "https://", 8) == 0);
-    char text[256];
-
-    snprintf(text, sizeof text, "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%ld%s", r->web->cookie, session,
-             seconds, tls ? "; Secure" : "");
-    reply_header(r, "Set-Cookie", text);
-}
-
 static enum auth_result judge(struct web *w, struct request *r, const char *token, const char *code)
 {
     uint8_t peer[16];
@@ -56,7 +44,7 @@ static void sign_in(struct web *w, struct request *r)
     } else if (auth_begin_session(w->auth, session) < 0) {
         reply_problem(r, 503, "no session can be begun");
     } else {
-        set_cookie(r, session, AUTH_SESSION_S);
+        admit_set_cookie(r, session, AUTH_SESSION_S);
         reply_json(r, 200, json_pack("{s:b}", "signed_in", 1));
         log_info("web: a device has signed in by %s", token ? "token" : "code");
     }
@@ -68,7 +56,7 @@ static void sign_out(struct web *w, struct request *r)
 
     if (session)
         auth_end_session(w->auth, session);
-    set_cookie(r, "", 0);
+    admit_set_cookie(r, "", 0);
     reply_json(r, 200, json_pack("{s:b}", "signed_in", !auth_needed(w->auth)));
 }
 

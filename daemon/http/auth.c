@@ -309,6 +309,24 @@ int auth_make_code(struct auth *a, char out[AUTH_SECRET])
     return hand_out(a, 'c', a->codes, CODES, AUTH_CODE_S, out);
 }
 
+bool auth_renew_session(struct auth *a, const char *session)
+{
+    int64_t until_s = now_s(CLOCK_REALTIME) + AUTH_SESSION_S;
+    uint8_t mac[MAC];
+
+    if (!a->token || mac_of(a, 's', session, mac) != 0)
+        return false;
+    pthread_mutex_lock(&a->lock);
+    struct pass *p = find(a->sessions, AUTH_SESSIONS, mac);
+    bool due = p && until_s - p->until_s >= AUTH_RENEW_S;
+    if (due) {
+        p->until_s = until_s;
+        save(a);
+    }
+    pthread_mutex_unlock(&a->lock);
+    return due;
+}
+
 void auth_end_session(struct auth *a, const char *session)
 {
     uint8_t mac[MAC];

@@ -12,7 +12,8 @@
 
 #define AUTH_SECRET    44       /* a session's or a code's text and its NUL: 32 bytes, base64url */
 #define AUTH_SESSIONS  64       /* beyond it the oldest ends */
-#define AUTH_SESSION_S 31536000 /* a year: a tablet on the wall stays signed in */
+#define AUTH_SESSION_S 31536000 /* a year since it was used: a tablet on the wall stays signed in */
+#define AUTH_RENEW_S   2592000  /* a session is prolonged after a month */
 #define AUTH_CODE_S    600
 #define AUTH_FAILURES  10 /* wrong attempts from one address within AUTH_PAUSE_S: no more for now */
 #define AUTH_PAUSE_S   60
@@ -34,6 +35,8 @@ bool auth_session(struct auth *a, const char *session);
 /* A new session or code. -1: no memory of the kind, no random numbers. */
 int auth_begin_session(struct auth *a, char out[AUTH_SECRET]);
 int auth_make_code(struct auth *a, char out[AUTH_SECRET]);
+/* Prolongs a session that is valid and was begun or prolonged a month ago. true: it was, and its cookie is to be set anew. */
+bool auth_renew_session(struct auth *a, const char *session);
 void auth_end_session(struct auth *a, const char *session);
 
 #endif

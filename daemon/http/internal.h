@@ -124,6 +124,7 @@ void web_address(struct web *w, union listen_address *out); /* that is served; l
 int admit_origin(struct request *r); /* 421, 403 */
 int admit_person(struct request *r); /* 401, 429; sets signed_in */
 const char *admit_cookie(const struct request *r);
+void admit_set_cookie(struct request *r, const char *session, long seconds);
 void admit_peer(const struct request *r, uint8_t out[16]);
 
 /* request.c */
