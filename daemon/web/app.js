@@ -174,6 +174,7 @@ function startStream() {
     onState(state) {
       notice(state);
       parts.hero.connection(state.state);
+      if (state.state === 'lost') parts.state.lost();
       if (state.state === 'signed_out') document.dispatchEvent(new Event('earshot:signin'));
       if (state.state !== 'open') return;
       say(text(wasOpen ? 'connection.found' : 'connection.open'));

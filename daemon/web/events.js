@@ -117,7 +117,7 @@ export function eventList(box, { labels, say, live = false, query = {}, onFirst 
         tags(e),
       ),
       scoreBar(e.score),
-      el('div', { class: 'buttons' }, e.clip ? clipButton(e, name) : null, verdictButtons(e, name)),
+      el('div', { class: 'buttons' }, e.clip ? clipButton(e, name) : null, e.test ? null : verdictButtons(e, name)),
     );
   }
   const length = (e) => (Number.isFinite(e.duration_s) ? ` · ${duration(e.duration_s)}` : '');

@@ -52,7 +52,12 @@ export function startHero({ say, listen }) {
     if (status.input.state !== 'ok')
       return { key: 'input', icon: 'mic-off', detail: text(`input.${status.input.state}`) };
     if (gateOpen) return { key: 'something', icon: 'wave' };
-    return { key: 'quiet', icon: 'ear', detail: lastText() };
+    return { key: 'quiet', icon: 'ear', unseen: alarms.size > 0, detail: unseenText() ?? lastText() };
+  }
+  /* It is over, and nobody has pressed "Seen": quiet must not look as if nothing had been. */
+  function unseenText() {
+    const [a] = [...alarms.values()].sort((x, y) => Date.parse(y.start) - Date.parse(x.start));
+    return a && text('now.unseen', { sound: soundName(a.label, a.name), time: clockTime(a.start, false) });
   }
   function lastText() {
     if (!last) return text('now.nothing');
@@ -71,6 +76,7 @@ export function startHero({ say, listen }) {
     if (key === shown) return updateTime(now);
     shown = key;
     box.className = `hero ${now.heard ? `heard group-${now.heard[0].group || 'background'}` : now.key}`;
+    box.classList.toggle('unseen', Boolean(now.unseen));
     gone.hidden = now.key !== 'lost';
     face.hidden = !gone.hidden;
     if (gone.hidden) face.replaceChildren(...(now.heard ? heardNow(now.heard) : still(now)));
@@ -172,6 +178,7 @@ export function startHero({ say, listen }) {
       }),
     );
     list.hidden = !alarms.size;
+    show();
     if (focused) (list.querySelector('button') ?? document.getElementById('h-now')).focus();
   }
 

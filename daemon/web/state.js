@@ -70,5 +70,15 @@ export function startState() {
     if (broker.connected) return text('broker.sent', { n: broker.sent });
     return broker.queued ? text('broker.waiting', { n: broker.queued }) : text('broker.away');
   }
-  return { show };
+  /* Without a connection nobody knows: no tick that reassures. */
+  function lost() {
+    for (const name of ['input', 'broker']) {
+      const [icon, words] = $(`chip-${name}`).children;
+      if (!words) continue;
+      words.textContent = text(`${name}.short.unknown`);
+      $(`chip-${name}`).className = 'chip';
+      $(`chip-${name}`).replaceChildren(icon, words); /* no picture that would have to be asked for now */
+    }
+  }
+  return { show, lost };
 }

@@ -130,6 +130,9 @@ async function acknowledge(run, box, page, other, e) {
   await run.check('it stays up until somebody has seen it, for all viewers', () =>
     Promise.all([page, other].map((p) => p.waitForSelector('#alarms li', { timeout: 5000 }))),
   );
+  await run.check('  quiet again: what nobody has seen is said with it', () =>
+    when(page, () => /^Not seen yet: Smoke alarm, /.test(document.querySelector('#hero.unseen .detail')?.textContent), null, 15),
+  );
   await other.getByRole('button', { name: 'Smoke alarm: I have seen it' }).click();
   await run.check('  seen by one: gone for all, told by MQTT', async () => {
     await Promise.all(
@@ -187,6 +190,14 @@ async function verdicts(run, box, page, other, e) {
     await on(page, 'wrong').click();
     await until(async () => (await stored()) === null, 'taken back', 5);
     await pressed(other, 'wrong', 'false');
+  });
+  await run.check('of a test nothing is asked', async () => {
+    await box.test('siren');
+    const row = page.locator('#view-now .events > li', { has: page.locator('.tag', { hasText: 'Test' }) }).first();
+    await row.waitFor({ timeout: 10000 });
+    const asked = await row.locator('.verdict').count();
+    box.publish('ack', 'all');
+    return asked === 0;
   });
 }
 
@@ -289,6 +300,10 @@ async function lost(run, box, page) {
     await page.waitForSelector('#lost:not([hidden])', { timeout: 10000 });
     await when(page, () => window.tones.length > 0, null, 3);
     return (await page.innerText('#hero .face:not([hidden]) .word')) === 'No connection';
+  });
+  await run.check('  of microphone and broker it says that nobody knows', async () => {
+    const chips = await page.locator('.chips').innerText();
+    return /Microphone: not known\s+Broker: not known/.test(chips) && (await page.locator('.chip.good').count()) === 0;
   });
   await page.evaluate(() => scrollTo(0, 0));
   await run.shot(page, 'page-lost');
