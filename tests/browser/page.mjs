@@ -303,7 +303,21 @@ async function lost(run, box, page) {
   });
   await run.check('  of microphone and broker it says that nobody knows', async () => {
     const chips = await page.locator('.chips').innerText();
-    return /Microphone: not known\s+Broker: not known/.test(chips) && (await page.locator('.chip.good').count()) === 0;
+    return /Microphone: \?\s+Broker: \?/.test(chips) && (await page.locator('.chip.good').count()) === 0;
+  });
+  await run.check('  words of the header stay whole at any width', async () => {
+    const { width, height } = page.viewportSize();
+    for (const w of [1440, 1280, 1120, 1024, 840, 390]) {
+      await page.setViewportSize({ width: w, height });
+      const broken = await page.evaluate(() =>
+        [...document.querySelectorAll('.top .brand span, .tabs span, .chip span')]
+          .filter((e) => e.checkVisibility() && e.getClientRects().length && e.getBoundingClientRect().height > 32)
+          .map((e) => e.textContent),
+      );
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (broken.length || wide > 0) throw new Error(`${w}: ${broken}, ${wide} too wide`);
+    }
+    await page.setViewportSize({ width, height });
   });
   await page.evaluate(() => scrollTo(0, 0));
   await run.shot(page, 'page-lost');
