@@ -37,7 +37,13 @@ else
 fi
 
 echo "--- https"
-port() { "$PY" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Not one of those that the kernel gives to clients: thousands of theirs, from all of 127/8, are still about (TIME-WAIT) and in the way of [::].
+port() { "$PY" -c 'import random, socket
+while True:
+    s, p = socket.socket(socket.AF_INET6), random.randrange(12000, 32000)
+    try: s.bind(("::", p)); break
+    except OSError: pass
+print(p)'; }
 WEB=$(port)
 "$PY" -c 'import sys, wave; w = wave.open(sys.argv[1], "wb"); w.setparams((1, 2, 16000, 0, "NONE", "")); w.writeframes(bytes(32000 * 300))' "$W/quiet.wav"
 refused() { # TEXT ARGS...: does not start, exit code 2, and says so
