@@ -379,7 +379,7 @@ static void test_queue(void **state)
 static void test_stop(void **state)
 {
     (void)state;
-    program("run", "#!/bin/sh\necho begun\ntrap 'echo told to end; exit 0' TERM\nsleep 98765 & wait\n", 0700);
+    program("run", "#!/bin/sh\ntrap 'echo told to end; exit 0' TERM\necho begun\nsleep 98765 & wait\n", 0700);
     set("action.a.exec=%s", in_dir("run"));
     struct output *o = open_output();
     struct event e = event(EVENT_START, "siren");

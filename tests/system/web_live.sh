@@ -82,6 +82,7 @@ C
 start; check "the daemon runs" test $? = 0
 
 echo "--- status"
+wait_for 5 bash -c "! curl -s $A/status | grep -q '\"threshold_dbfs\":null'" # known with the first sound
 get status >s.json
 check "input, broker, model" is "$(py 'd["node"], d["listening"], d["input"]["state"], d["input"]["rate"], d["broker"]["connected"], d["broker"]["port"], d["model"], d["window_s"]' <s.json)" "('d', True, 'ok', 16000, True, $PORT, 'earshot-s', 1.0)"
 check "gate" is "$(py 'd["gate"]["threshold"], d["gate"]["threshold_dbfs"], d["gate"]["open"]' <s.json)" "('-50 dBFS', -50.0, False)"

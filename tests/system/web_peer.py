@@ -93,7 +93,8 @@ class Daemon:
         self.wait(lambda: any(e["event_type"] == "end" for e in self.events[n:]), 15)
         return took
 
-    def memory_kb(self, what="Pss"):
+    def memory_kb(self, what="Anonymous"):
+        """Of its own alone: its share of what it has in common with others (Pss) changes when those come and go."""
         with open("/proc/%d/smaps_rollup" % self.proc.pid) as f:
             return next(int(line.split()[1]) for line in f if line.startswith(what + ":"))
 

@@ -378,7 +378,7 @@ def hostile(d):
     check("it hears all the same", d.hears() is not None)
     time.sleep(1)
     after = d.memory_kb()
-    note("memory (Pss): %d kB before, %d kB after" % (before, after))
+    note("memory of its own: %d kB before, %d kB after" % (before, after))
     check("memory is flat: less than 3 MB more", after - before < 3072, after - before)
     status = request(d.port, "GET", "/api/v1/status", bearer()).json()
     lost = status["input"]["overruns"], status["input"]["lost_frames"], status["counters"]["windows_dropped"]
@@ -456,7 +456,7 @@ def many(d):
     print("--- 100 watchers and 500 requests a second")
     note("an event is told %s ms after its audio, with all of them %s ms; %.0f requests a second, %.1f MB of streams" %
          ("%.1f" % calm if calm else "?", "%.1f" % busy if busy else "?", len(asked) / seconds, got[0] / 1e6))
-    note("memory (Pss): %d kB, with all of them %d kB" % (before, during))
+    note("memory of its own: %d kB, with all of them %d kB" % (before, during))
     check("all requests were answered", all(asked) and len(asked) > 100 * seconds, (len(asked), asked.count(False)))
     check("no stream was cut, all of them moved", got[1] == 0 and got[0] > 100000, got)
     check("every event was told", busy is not None)
