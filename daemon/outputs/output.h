@@ -57,8 +57,8 @@ struct commands;
 /* A sound that the model in use knows. */
 struct output_label {
     char label[LABEL_SIZE];
-    char name[64];  /* for people: "Smoke alarm" */
-    char group[16]; /* of labels.csv: "alarm"; "": none */
+    char name[64];  /* for people: "Smoke alarm"; of what was taught, as its teacher wrote it */
+    char group[16]; /* of labels.csv: "alarm"; "taught"; "": none */
     bool alarm;     /* of the group that calls for action */
     bool enabled;   /* makes events: not ignored by the configuration */
     bool taught;    /* to this box, not the model's own */

@@ -179,10 +179,14 @@ async function settings(run, box, page) {
     rate === 0 && (await page.evaluate(() => parseFloat(getComputedStyle(document.querySelector('.pane')).borderTopWidth) > 10)));
   await run.shot(page, 'flash-steady');
   await run.check('a sound that was taught a moment ago is shown, with a pictogram of its own', async () => {
-    box.earshot('teach', 'Microwave ping', path.join(ROOT, 'tests/data/clock_digital.flac'));
+    box.earshot('teach', 'Küchen-Ping & Co', path.join(ROOT, 'tests/data/clock_digital.flac'));
     await until(async () => (await box.api('status')).labels.some((l) => l.taught), 'taught');
-    await box.test('microwave_ping');
-    await page.waitForSelector(`${pane('microwave_ping')} use[href="icons.svg#taught"]`, { timeout: 5000 });
+    await box.test('kuechen_ping_co');
+    await page.waitForSelector(`${pane('kuechen_ping_co')} use[href="icons.svg#taught"]`, { timeout: 5000 });
+  });
+  await run.check('  called as its teacher wrote it', async () => {
+    const said = await page.innerText(pane('kuechen_ping_co'));
+    if (!said.includes('Küchen-Ping & Co')) throw new Error(said);
   });
   await sleep(GUARD_MS);
   for (let left = await page.locator('.pane').count(); left; left--) {

@@ -112,6 +112,7 @@ kill $feed 2>/dev/null; wait $feed 2>/dev/null
 t gate_two --record 1 --seconds 2 --wave; said "  a take that can be used, with its waveform" 0 "^gate_two: taught from 1 example" out.txt
 kill $feed 2>/dev/null; t forget gate_two
 wait_for 10 bash -c "\"$E\" history --state-dir '$S' --json --label front_gate | grep -q '$id'"
+t "Türklingel" chime0.wav chime1.wav; check "called as its teacher wrote it" got 'homeassistant/device/.*Türklingel'; t forget tuerklingel
 t from_before --from-history "${id:0:18}"; said "--from-history" 0 "^from_before: taught from 1 example" out.txt; t forget from_before
 l "$id" wrong; said "label wrong" 0 "front_gate of $id: wrong; the daemon learns of it" out.txt
 check "  learned" wait_for 20 grep -q 'learned of what was said of events: 1 taught sound learned anew' log.txt
