@@ -1,8 +1,11 @@
 #include "base/text.h"
 #include "daemon/doctor.h"
 #include "daemon/statedir.h"
+#include "daemon/teach/taught.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
+#include "teach/background.h"
+#include "teach/taughtfile.h"
 
 #include <math.h>
 #include <string.h>
@@ -15,14 +18,14 @@
 #define LEAST_MB 20
 
 /* A rule for a class that the model does not know does nothing, and a mistyped one should not go unnoticed. */
-static void check_rules(struct doctor *d, const struct model_info *info)
+static void check_rules(struct doctor *d, const struct model_info *info, const struct taughtfile *taught)
 {
     const struct config *c = &d->cx->config;
 
     for (size_t i = 0; i < c->n_rules; i++) {
         const char *label = c->rules[i].label;
         struct text_nearest near = {.word = label};
-        bool known = strcmp(label, "unknown") == 0;
+        bool known = strcmp(label, "unknown") == 0 || taughtfile_find(taught, label);
         for (size_t k = 0; k < info->n_labels && !known; k++) {
             known = strcmp(info->labels[k], label) == 0;
             text_nearest_try(&near, info->labels[k]);
@@ -32,6 +35,40 @@ static void check_rules(struct doctor *d, const struct model_info *info)
                        "there are rules for %s, which %s does not know%s%s%s", label, info->name,
                        near.best ? " (did you mean " : "", near.best ? near.best : "", near.best ? "?)" : "");
     }
+}
+
+/* Sounds that are taken for known and that nobody listens for. */
+static void read_taught(struct doctor *d, const struct model_info *info, const char *model, struct taughtfile *f)
+{
+    char dir[3900], path[4096], missed[300] = "";
+    size_t n = 0, used = 0;
+    uint64_t hash = 0;
+    struct err err;
+
+    *f = (struct taughtfile){0};
+    if (state_dir_look(d->cx, dir, sizeof dir, NULL) < 0 || taught_path(dir, path, sizeof path, NULL) < 0)
+        return;
+    if (taughtfile_read(f, path, true, &err) < 0) {
+        *f = (struct taughtfile){0};
+        doctor_say(d, DOCTOR_FAIL, "taught sounds", "move that file away, and teach them again", "%s", err.text);
+        return;
+    }
+    if (!f->n_classes || teach_model_hash(model, &hash, NULL) < 0)
+        return;
+    for (size_t i = 0; i < f->n_classes; i++)
+        if (f->classes[i].hash != hash) {
+            if (used < sizeof missed - LABEL_SIZE - 2)
+                used +=
+                    (size_t)snprintf(missed + used, sizeof missed - used, "%s%s", n ? ", " : "", f->classes[i].label);
+            n++;
+        }
+    if (n)
+        doctor_say(
+            d, DOCTOR_WARN, "taught sounds", "teach them again, from the sounds (earshot teach NAME --replace FILE...)",
+            "%zu of %zu are not heard, for they were taught to another model, or another version, than this %s: %s", n,
+            f->n_classes, info->name, missed);
+    else
+        doctor_say(d, DOCTOR_OK, "taught sounds", NULL, "%zu", f->n_classes);
 }
 
 void doctor_model(struct doctor *d)
@@ -60,7 +97,10 @@ void doctor_model(struct doctor *d)
                    info->window_s, c->model.hop);
     else
         doctor_say(d, DOCTOR_OK, "model", NULL, "%s, %zu classes, %s", info->name, info->n_labels, path);
-    check_rules(d, info);
+    struct taughtfile taught;
+    read_taught(d, info, path, &taught);
+    check_rules(d, info, &taught);
+    taughtfile_free(&taught);
     model_free(m);
 }
 

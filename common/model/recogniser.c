@@ -121,11 +121,11 @@ static int teach(struct recogniser *r, const char *path, struct err *err)
         return -1;
     }
     if (foreign)
-        snprintf(r->note, sizeof r->note,
-                 "%zu of %zu taught sounds are not heard: they were taught to another model than this %.60s; teach "
-                 "them again "
-                 "(earshot teach list)",
-                 foreign, f.n_classes, r->info.name);
+        snprintf(
+            r->note, sizeof r->note,
+            "%zu of %zu taught sounds are not heard: they were taught to another model, or another version, than this "
+            "%.60s; teach them again (earshot teach list)",
+            foreign, f.n_classes, r->info.name);
     taughtfile_free(&f);
     if (r->heads && heads_empty(r->heads)) {
         heads_free(r->heads);

@@ -75,7 +75,7 @@ static int list(const struct shelf_request *r)
         const struct taught_class *c = &f.classes[i];
         when_day(c->taught_ms, day);
         printf("%-24s %8zu  %-10s  %s%s\n", c->label, c->n_examples, day, c->model,
-               of_this(r, c) ? "" : " (another one than is in use: not heard, teach it again)");
+               of_this(r, c) ? "" : " (not the one in use, or another version of it: not heard, teach it again)");
     }
     if (f.n_corrections)
         printf("%zu correction%s of the model's own sounds: earshot label --list\n", f.n_corrections,

@@ -121,7 +121,7 @@ export function testCard({ labels, say }) {
   };
 }
 
-export function taughtCard({ say, refresh }) {
+export function taughtCard({ say, refresh, labels }) {
   const list = el('ul', { class: 'tops' });
   const problem = problemNote();
   async function open() {
@@ -145,6 +145,9 @@ export function taughtCard({ say, refresh }) {
             typeof c.examples === 'number'
               ? el('span', { class: 'note' }, text('taught.examples', { n: c.examples }))
               : null,
+            labels().some((l) => l.label === c.label)
+              ? null
+              : el('span', { class: 'problem' }, symbol('warning'), text('taught.unheard')),
           ),
           el(
             'button',

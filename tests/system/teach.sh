@@ -80,6 +80,10 @@ t forget front_gate; t import gate.taught; said "import" 0 "front_gate: 5 exampl
 mkdir other; cp "$root/models/earshot-s.onnx" other/earshot-s.onnx; printf '\0' >>other/earshot-s.onnx
 EARSHOT_MODELS=$W/other "$E" teach import gate.taught --state-dir "$W/s2" >out.txt 2>err.txt; rc=$?
 said "another model's: refused" 1 "earshot-s|background|cannot|another model"
+"$E" doctor --state-dir "$S" --model.file=us8k-mfcc40 --class.front_gate.threshold=0.4 >doctor.txt 2>&1
+check "  doctor names what is not heard any more" grep -q '^warn  taught sounds: 1 of 1 are not heard.*: front_gate; teach them again' doctor.txt
+check "  and takes a rule for it as it is" bash -c "! grep -q 'does not know' doctor.txt"
+"$E" doctor --state-dir "$S" >doctor.txt 2>&1; check "  with its own model all is well" grep -q '^ok    taught sounds: 1' doctor.txt
 cp "$S/taught" kept; head -c 3000 kept >"$S/taught"
 "$E" classify --state-dir "$S" chime5.wav >out.txt 2>err.txt; rc=$?; said "a damaged file: said, and the model goes on" 0 "damaged.*what was taught is not heard"
 cp kept "$S/taught"
