@@ -114,11 +114,13 @@ static void push(struct sse_client *c, struct message *m)
 }
 
 /* One of the replay was told. It stays for its id, with which the same may be published yet; its text, up to a thousand times over, goes. */
-static void shrink(struct message **m)
+static struct message *shrink(struct message *m)
 {
-    struct message *small = realloc(*m, sizeof **m);
+    struct message *small = realloc(m, sizeof *m);
 
-    *m = small ? small : *m;
+    if (small)
+        m = small;
+    return m;
 }
 
 static struct message *next_message(struct sse_client *c)
@@ -197,7 +199,7 @@ static ssize_t read_client(void *arg, uint64_t pos, char *buf, size_t max)
             break;
         bool replayed = c->replayed && c->now == c->replay[c->replayed - 1];
         if (replayed)
-            shrink(&c->replay[c->replayed - 1]);
+            c->replay[c->replayed - 1] = shrink(c->now);
         else
             unref(c->now);
         c->now = NULL;

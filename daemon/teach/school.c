@@ -30,7 +30,7 @@ int school_label(const char *name, char label[SCHOOL_LABEL], struct err *err)
         if (isalnum(*p) && *p < 0x80) {
             out[n++] = (char)tolower(*p);
         } else if (*p == 0xc3 && p[1] >= 0x80 && p[1] <= 0xbf) { /* UTF-8 of U+00C0..U+00FF */
-            const char *two = latin + 2 * (p[1] - 0x80);
+            const char *two = latin + (size_t)2 * (p[1] - 0x80U);
             for (int i = 0; i < 2; i++)
                 if (isalpha((unsigned char)two[i]))
                     out[n++] = two[i];
@@ -61,7 +61,7 @@ static void take_name(char *out, size_t size, const char *name)
 {
     size_t n = 0;
 
-    while (name[n] && n < size - 1) {
+    while (n < size - 1 && name[n]) {
         bool control = (unsigned char)name[n] < ' ' || name[n] == 0x7f;
         out[n] = control ? ' ' : name[n];
         n++;
