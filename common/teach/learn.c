@@ -79,8 +79,8 @@ static int problem_make(struct problem *p, struct err *err)
     size_t m = set->dims + 1, n = first_positive(set) + set->n_positives, stride = logistic_stride(m);
 
     p->x = calloc(n * stride, sizeof *p->x);
-    p->y = malloc(n * sizeof *p->y);
-    p->weight = malloc(n * sizeof *p->weight);
+    p->y = calloc(n, sizeof *p->y);
+    p->weight = calloc(n, sizeof *p->weight);
     p->mean = calloc(m, sizeof *p->mean);
     p->deviation = calloc(m, sizeof *p->deviation);
     if (!p->x || !p->y || !p->weight || !p->mean || !p->deviation)

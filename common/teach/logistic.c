@@ -179,7 +179,7 @@ int logistic_fit(const struct logistic *p, double *w)
     size_t s = p->stride;
     struct fit f = {.p = p,
                     .scaled = malloc(BLOCK * s * sizeof *f.scaled),
-                    .w = malloc(s * sizeof *f.w),
+                    .w = calloc(s, sizeof *f.w),
                     .hessian = malloc(s * s * sizeof *f.hessian),
                     .gradient = malloc(s * sizeof *f.gradient),
                     .step = malloc(s * sizeof *f.step),

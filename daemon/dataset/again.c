@@ -58,9 +58,9 @@ double dataset_coherence(const struct dataset *d, const struct fingerprint_match
     if (first < 0 || n < SHORTEST)
         return 0;
     n = n < LONGEST ? n : LONGEST;
-    float *a = malloc((size_t)n * sizeof *a), *b = malloc((size_t)(n + 2 * SLACK) * sizeof *b);
+    float *a = malloc((size_t)n * sizeof *a), *b = malloc((size_t)(n + 2L * SLACK) * sizeof *b);
     if (a && b && load(&d->clips[m->a], FINGERPRINT_MIDDLE(first), n, a) == 0 &&
-        load(&d->clips[m->b], FINGERPRINT_MIDDLE(first + m->shift) - SLACK, n + 2 * SLACK, b) == 0)
+        load(&d->clips[m->b], FINGERPRINT_MIDDLE(first + m->shift) - SLACK, n + 2L * SLACK, b) == 0)
         c = coherence(a, b, (size_t)n, SLACK);
     free(a);
     free(b);

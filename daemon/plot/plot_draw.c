@@ -195,7 +195,7 @@ static int put_image(const struct canvas *c, const uint8_t *pixels, unsigned wid
 static int draw_image(const struct canvas *c)
 {
     const struct sonogram_picture *s = &c->p->sonogram;
-    uint8_t *pixels = malloc(s->columns * BANDLEVELS);
+    uint8_t *pixels = calloc(s->columns + 1, BANDLEVELS);
     char place[128];
 
     if (!pixels)

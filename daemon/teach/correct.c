@@ -79,7 +79,7 @@ static float cosine(const struct work *w, const float *a, const float *b)
 
 static void half_direction(const struct work *w, const struct verdict_row *row, float *out)
 {
-    float x[EVENT_EMBEDDING];
+    float x[EVENT_EMBEDDING] = {0};
 
     for (size_t k = 0; k < w->dims; k++)
         x[k] = half_to_float(row->embedding[k]);
@@ -96,7 +96,7 @@ static int by_value_down(const void *a, const void *b)
 static float choose_reach(struct work *w, const struct verdicts *v, int label, const char *name, const float *direction)
 {
     const struct background *b = &w->t->background;
-    float reach = CORRECT_REACH, other[EVENT_EMBEDDING];
+    float reach = CORRECT_REACH, other[EVENT_EMBEDDING] = {0};
     size_t n = 0;
 
     for (size_t i = 0; i < b->n; i++)
@@ -141,7 +141,7 @@ static double share_touched(struct work *w, int label, const char *name, const f
 static int add(struct work *w, const struct verdicts *v, const struct verdict_row *row, int label)
 {
     struct taughtfile *f = w->f;
-    struct taught_correction c = {.reduction = CORRECT_REDUCTION, .direction = malloc(w->dims * sizeof *c.direction)};
+    struct taught_correction c = {.reduction = CORRECT_REDUCTION, .direction = calloc(w->dims, sizeof *c.direction)};
 
     if (!c.direction)
         return -1;
@@ -174,9 +174,9 @@ static bool open_work(struct work *w)
 {
     const struct background *b = &w->t->background;
 
-    w->mean = malloc(w->dims * sizeof *w->mean);
-    w->deviation = malloc(w->dims * sizeof *w->deviation);
-    w->unit = malloc(b->n * w->dims * sizeof *w->unit);
+    w->mean = calloc(w->dims, sizeof *w->mean);
+    w->deviation = calloc(w->dims, sizeof *w->deviation);
+    w->unit = calloc(b->n * w->dims, sizeof *w->unit);
     w->similar = malloc((b->n + 1) * sizeof *w->similar);
     w->f->corrections = calloc(TAUGHT_CORRECTIONS + 1, sizeof *w->f->corrections);
     if (!w->mean || !w->deviation || !w->unit || !w->similar || !w->f->corrections || !standards(w))

@@ -82,7 +82,8 @@ static int record_one(struct recorder *r, struct take *t, struct err *err)
             break;
         }
         heard = clock_s(CLOCK_MONOTONIC);
-        if (rate != t->rate) { /* the first block; or another device took over, and the take begins anew */
+        if (rate != t->rate ||
+            !t->samples) { /* the first block; or another device took over, and the take begins anew */
             t->rate = rate;
             t->n = 0;
             most = (size_t)(r->p->seconds * rate);
@@ -109,17 +110,17 @@ static int record_one(struct recorder *r, struct take *t, struct err *err)
 static void draw_wave(const struct take *t)
 {
     float peak[WAVE_COLUMNS] = {0}, most = 1e-6f;
+    const int middle = WAVE_ROWS / 2;
 
     for (size_t i = 0; i < t->n; i++) {
         float *p = &peak[i * WAVE_COLUMNS / t->n];
         *p = fmaxf(*p, fabsf(t->samples[i]));
         most = fmaxf(most, *p);
     }
-    for (int row = WAVE_ROWS / 2; row >= -(WAVE_ROWS / 2); row--) {
+    for (int row = middle; row >= -middle; row--) {
         fputs("  ", stderr);
         for (int c = 0; c < WAVE_COLUMNS; c++)
-            fputc(peak[c] / most * (float)(WAVE_ROWS / 2) >= (float)abs(row) - 0.5f && (row == 0 || peak[c] > 0) ? '#'
-                                                                                                                 : ' ',
+            fputc(peak[c] / most * (float)middle >= (float)abs(row) - 0.5f && (row == 0 || peak[c] > 0) ? '#' : ' ',
                   stderr);
         fputc('\n', stderr);
     }
