@@ -60,6 +60,48 @@ static int find_groups(struct draft *d, const uint64_t *content)
     return n < 0 ? -1 : 0;
 }
 
+struct sound_of {
+    uint64_t content;
+    size_t clip;
+};
+
+static int by_content(const void *a, const void *b)
+{
+    const struct sound_of *x = a, *y = b;
+
+    return x->content != y->content ? (x->content > y->content) - (x->content < y->content)
+                                    : (x->clip > y->clip) - (x->clip < y->clip);
+}
+
+/* No net can learn both: said with a pair that shows it. */
+static int look_for_contradictions(const struct draft *d, const uint64_t *content)
+{
+    const struct train_clip *clip = d->list->clip;
+    struct sound_of *s = malloc((d->list->n + 1) * sizeof *s);
+    size_t n = d->list->n, first = 0, found = 0, x = 0, y = 0;
+
+    if (!s)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        s[i] = (struct sound_of){content[i], i};
+    qsort(s, n, sizeof *s, by_content);
+    for (size_t i = 1; i < n; i++) {
+        if (s[i].content != s[first].content)
+            first = i;
+        if (s[i].content == 0 || clip[s[i].clip].label == clip[s[first].clip].label)
+            continue;
+        if (!found++) {
+            x = s[first].clip;
+            y = s[i].clip;
+        }
+    }
+    if (found && !d->p->quiet)
+        train_say("%.300s and %.300s are the same sound under two labels%s; earshot dataset check names all of them",
+                  clip[x].name, clip[y].name, found > 1 ? ", and not the only ones" : "");
+    free(s);
+    return 0;
+}
+
 /* Labels that are one recording (or, where leaks are allowed, one clip): nobody can tell whether they would be known again. */
 static int fix_lonely(struct draft *d)
 {
@@ -315,7 +357,7 @@ static int make(struct draft *d, const uint64_t *content, struct err *err)
     struct random r;
 
     random_seed(&r, d->p->seed, UINT64_MAX); /* another stream than the epochs' */
-    if (allocate(d) < 0 || find_groups(d, content) < 0 || fix_lonely(d) < 0)
+    if (allocate(d) < 0 || find_groups(d, content) < 0 || look_for_contradictions(d, content) < 0 || fix_lonely(d) < 0)
         return no_memory(err);
     plan->cross = d->p->folds != NULL;
     if (plan->cross && find_folds(d, &r, err) < 0)

@@ -201,6 +201,9 @@ said "is called a_b_c_x"
 check "  no control character gets to the terminal" bash -c '! grep -q "$(printf "\033")" err.txt out.txt'
 mkdir -p 'm/LOW' && cp a/mid/mid1-1.wav m/LOW/
 fails "two folders of one label" 1 "would both be the label low" m -o x.onnx
+tones c 2; cp c/low/low0-0.wav c/mid/again.wav
+fails "the same sound under two labels: learned all the same" 0 "low/low0-0.wav and mid/again.wav are the same sound under two labels; earshot dataset check" \
+    c --groups "$G" -o c.onnx
 rm -r m/LOW
 # root reads what nobody may read, unless it gives that right up
 [ "$(id -u)" != 0 ] || as=(setpriv --bounding-set -dac_override,-dac_read_search)
