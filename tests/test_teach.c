@@ -14,6 +14,7 @@
 #include "base/fnv.h"
 #include "daemon/teach/taught.h"
 #include "daemon/teach/verdict.h"
+#include "daemon/teach/watch.h"
 #include "model/recogniser.h"
 #include "teach/background.h"
 #include "teach/heads.h"
@@ -472,6 +473,19 @@ static void test_due(void **state)
     assert_int_equal(taught_relearn(dir, MODEL, 0.5, note, sizeof note, &err), 0);
     assert_false(is_there(dir, VERDICT_TAKEN));
     assert_false(is_there(dir, VERDICT_DUE));
+
+    /* also where somebody else taught meanwhile, once that has ended */
+    char events[4096];
+    struct taught_watch *w = taught_watch_new(dir, &err);
+    assert_non_null(w);
+    put_file(dir, VERDICT_DUE, "");
+    assert_true(read(taught_watch_fd(w), events, sizeof events) > 0); /* tried, and in vain */
+    taught_unlock(taught_lock(dir, &err));
+    taught_watch_take(w, MODEL, 0.5);
+    for (int i = 0; i < 3000 && (is_there(dir, VERDICT_DUE) || is_there(dir, VERDICT_TAKEN)); i++)
+        usleep(10000);
+    assert_false(is_there(dir, VERDICT_DUE) || is_there(dir, VERDICT_TAKEN));
+    taught_watch_free(w);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         unlink(path);

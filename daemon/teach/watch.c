@@ -20,6 +20,7 @@ struct job {
     pthread_mutex_t lock;
     pthread_cond_t done;
     bool running, again, left; /* left: nobody is there any more */
+    bool failed;               /* the last time, which was told; the thread's own */
     char dir[PATH_MAX], model[PATH_MAX];
     double hop_s;
 };
@@ -77,9 +78,11 @@ static void *learn(void *arg)
         snprintf(model, sizeof model, "%s", j->model);
         j->again = false;
         pthread_mutex_unlock(&j->lock);
-        if (taught_relearn(j->dir, model, hop_s, note, sizeof note, &err) < 0)
+        bool good = taught_relearn(j->dir, model, hop_s, note, sizeof note, &err) == 0;
+        if (!good && !j->failed)
             log_warn("nothing is learned of what was said of events: %s", err.text);
-        else
+        j->failed = !good;
+        if (good)
             log_info("learned of what was said of events: %s", note);
         pthread_mutex_lock(&j->lock);
     } while (j->again && !j->left);
@@ -115,22 +118,30 @@ static void begin(struct job *j, const char *model, double hop_s)
     pthread_attr_destroy(&detached);
 }
 
+/* What is being learned already goes by another name. */
+static bool is_due(const struct taught_watch *w)
+{
+    char due[PATH_MAX + 16];
+
+    snprintf(due, sizeof due, "%s/" VERDICT_DUE, w->job->dir);
+    return access(due, F_OK) == 0;
+}
+
 void taught_watch_begin(struct taught_watch *w, const char *model, double hop_s)
 {
-    char due[PATH_MAX + 16], taken[PATH_MAX + 16];
+    char taken[PATH_MAX + 16];
 
     if (!w)
         return;
-    snprintf(due, sizeof due, "%s/" VERDICT_DUE, w->job->dir);
     snprintf(taken, sizeof taken, "%s/" VERDICT_TAKEN, w->job->dir);
-    if (access(due, F_OK) == 0 || access(taken, F_OK) == 0)
+    if (is_due(w) || access(taken, F_OK) == 0)
         begin(w->job, model, hop_s);
 }
 
 bool taught_watch_take(struct taught_watch *w, const char *model, double hop_s)
 {
     _Alignas(struct inotify_event) char buffer[4096];
-    bool changed = false, due = false;
+    bool changed = false, due = false, free_again = false;
     ssize_t n;
 
     if (!w)
@@ -140,9 +151,10 @@ bool taught_watch_take(struct taught_watch *w, const char *model, double hop_s)
             const struct inotify_event *e = (const struct inotify_event *)(void *)p;
             changed |= (e->len && strcmp(e->name, TAUGHT_FILE) == 0) || (e->mask & IN_Q_OVERFLOW);
             due |= e->len && strcmp(e->name, VERDICT_DUE) == 0 && (e->mask & IN_CLOSE_WRITE);
+            free_again |= e->len && strcmp(e->name, TAUGHT_FILE ".lock") == 0 && (e->mask & IN_CLOSE_WRITE);
             p += sizeof *e + e->len;
         }
-    if (due)
+    if (due || (free_again && is_due(w))) /* somebody taught for longer than we wait, and has ended */
         begin(w->job, model, hop_s);
     return changed;
 }
