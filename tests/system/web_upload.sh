@@ -58,7 +58,7 @@ for f in siren.wav siren.flac siren.ogg siren.mp3 stereo.wav; do
 done
 check "the outline" py "len(r['waveform']['min']) == len(r['waveform']['max']) <= 1000 and abs(len(r['waveform']['min']) * r['waveform']['step_s'] - r['duration_s']) < .1 and -1 <= min(r['waveform']['min']) < -.05 and .05 < max(r['waveform']['max']) <= 1"
 check "the spectrogram" py "(lambda s, d: s['bands'] == 64 and len(d) == 64 * s['columns'] and abs(s['columns'] * s['step_s'] - r['duration_s']) < .1 and max(d) > 100)(r['spectrogram'], __import__('base64').b64decode(r['spectrogram']['data']))"
-check "the windows" py "[w['start_s'] for w in r['windows']] == [0, .5, 1, 1.5, 2] and all(len(w['top']) == 3 and w['top'][0]['label'] == 'siren' for w in r['windows'])"
+check "the windows" py "[w['start_s'] for w in r['windows']] == [0, .5, 1, 1.5, 2] and all(len(w['top']) == 3 and 'siren' in [t['label'] for t in w['top']] for w in r['windows']) and sum(w['top'][0]['label'] == 'siren' for w in r['windows']) >= 4"
 "$EARSHOT" classify --json --model us8k-mfcc40 siren.wav >want.json
 query='?model=us8k-mfcc40'; same "another model" -F file=@siren.wav
 query='?model=../../etc/passwd'; problem "a path for a model" 400 'no model of the name' -F file=@siren.wav
