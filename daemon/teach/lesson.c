@@ -2,15 +2,14 @@
 
 #include "audio/analysis.h"
 #include "daemon/sound.h"
-#include "daemon/teach/augment.h"
 #include "model/pool.h"
 #include "model/recogniser.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLEAN = 12, CHANGED = 16 }; /* windows of an example */
-_Static_assert(CLEAN + CHANGED <= TAUGHT_WINDOWS, "what a file holds of an example");
+enum { CLEAN = 12 }; /* windows of an example */
+_Static_assert(CLEAN <= (int)TAUGHT_WINDOWS, "what a file holds of an example");
 #define NEAR_DB  15.0 /* windows that far below the loudest are pauses */
 #define FLOOR_DB 12.0 /* above the quiet parts of the recording */
 #define DEEP_DB  30.0 /* below its loudest: what always counts as sound */
@@ -159,23 +158,19 @@ static void take_window(void *ctx, const struct window *w)
     c->level[c->n++] = pool_level(w->samples, w->info.valid);
 }
 
-/* threshold NaN: no gate, and windows that follow one another. */
 static int cut_take(const struct lesson *l, const struct take *t, double threshold, struct cut *c, struct err *err)
 {
-    bool gated = !isnan(threshold);
-    double window_s = recogniser_window_s(l->recogniser);
     struct analysis_params a = {.device_rate = t->rate,
                                 .model_rate = recogniser_rate(l->recogniser),
-                                .window_s = window_s,
-                                .hop_s = gated ? l->hop_s : window_s,
-                                .gate = {.threshold = {THRESHOLD_FIXED, gated ? threshold : -90},
+                                .window_s = recogniser_window_s(l->recogniser),
+                                .hop_s = l->hop_s,
+                                .gate = {.threshold = {THRESHOLD_FIXED, threshold},
                                          .hysteresis_db = 6,
                                          .hold_s = 0.5,
                                          .preroll_s = 0.25,
                                          .min_duration_s = 0.03,
                                          .highpass_hz = 0,
-                                         .floor_dbfs = -60},
-                                .no_gate = !gated};
+                                         .floor_dbfs = -60}};
     struct analysis *x = analysis_new(&a, NULL, take_window, c, err);
 
     if (!x)
@@ -238,23 +233,11 @@ static void add_clean(struct lesson *l, const struct cut *c, struct taught_examp
     out->rms_dbfs = (float)loudest;
 }
 
-static void add_changed(struct lesson *l, const struct cut *whole, size_t from, size_t to, struct taught_example *out)
-{
-    struct augment a = {.state = 1, .rate = recogniser_rate(l->recogniser)};
-    float *window = malloc(whole->samples * sizeof *window);
-
-    for (int i = 0; window && i < CHANGED; i++) {
-        augment_do(&a, whole->x, whole->n * whole->samples, from, to, window, whole->samples);
-        embed(l, window, whole->samples, out);
-    }
-    free(window);
-}
-
 int lesson_example(struct lesson *l, const struct take *t, struct taught_example *out, struct lesson_notes *notes,
                    struct err *err)
 {
-    struct cut gated = {0}, whole = {0};
-    double threshold = 0, ratio;
+    struct cut gated = {0};
+    double threshold = 0;
     bool steady = false;
     int rc = -1;
 
@@ -268,7 +251,7 @@ int lesson_example(struct lesson *l, const struct take *t, struct taught_example
                        notes->peak_dbfs);
     if (steady && notes->peak_dbfs < LESSON_QUIET)
         return err_set(err, "nothing stands out of the noise of the room (%.0f dBFS)", notes->peak_dbfs);
-    if (cut_take(l, t, threshold, &gated, err) < 0 || cut_take(l, t, NAN, &whole, err) < 0)
+    if (cut_take(l, t, threshold, &gated, err) < 0)
         goto done;
     if (gated.n == 0) {
         err_set(err, "no sound of 0.03 s and longer in it");
@@ -277,20 +260,15 @@ int lesson_example(struct lesson *l, const struct take *t, struct taught_example
     notes->openings = gated.openings;
     notes->from_s = (double)gated.first / t->rate;
     notes->to_s = (double)gated.last / t->rate;
-    out->windows = malloc((CLEAN + CHANGED) * l->dims * sizeof *out->windows);
+    out->windows = malloc(CLEAN * l->dims * sizeof *out->windows);
     if (!out->windows) {
         err_set(err, "no memory");
         goto done;
     }
-    ratio = (double)recogniser_rate(l->recogniser) / t->rate;
-    size_t length = whole.n * whole.samples, from = (size_t)((double)gated.first * ratio);
-    size_t to = (size_t)fmin((double)gated.last * ratio, (double)length);
     out->duration_s = (float)(notes->to_s - notes->from_s);
     add_clean(l, &gated, out, notes);
-    add_changed(l, &whole, from < to ? from : 0, to, out);
     rc = 0;
 done:
     cut_free(&gated);
-    cut_free(&whole);
     return rc;
 }

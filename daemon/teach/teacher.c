@@ -167,8 +167,10 @@ static unsigned gather(const struct teacher *t, const struct taughtfile *f, cons
 {
     unsigned n = 0;
 
-    for (size_t i = 0; i < c->n_examples; i++)
-        add_windows(for_it, n++, &c->examples[i], c->examples[i].n);
+    for (size_t i = 0; i < c->n_examples; i++) { /* older files hold changed ones too */
+        const struct taught_example *e = &c->examples[i];
+        add_windows(for_it, n++, e, e->n_clean ? e->n_clean : e->n);
+    }
     for (size_t i = 0; i < v->n; i++) {
         enum use use = use_of(t, &v->rows[i], c);
         if (use == USE_FOR)
