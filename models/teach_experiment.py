@@ -4,7 +4,7 @@
   teach_experiment.py streams WORK --manifest DATA/manifest.csv --labels LEFTOUT.txt --folds esc50:4,us8k:2,*:5
   teach_experiment.py house WORK --manifest ... --labels ... --folds ...
   teach_experiment.py run WORK --model LEFTOUT.onnx [--examples 5] [--repeats 20]
-  teach_experiment.py table WORK
+  teach_experiment.py table WORK --model LEFTOUT.onnx
 
 LEFTOUT.txt names the sounds, a label a line; none of their clips may have been trained on. `streams` parts their clips by recording:
 20 and more of each to take examples from, the rest to be heard in streams (soundscape.py: rooms, microphones, beds; and, as what a box
@@ -14,18 +14,20 @@ writes further streams of the other sounds, and of beds alone.
 `house` does the same with one clip of each sound: the very thing that hangs at one's own door, in other rooms and by other microphones
 than the recordings that it is taught from. Its WORK may borrow others/ and beds/ from `streams`, for false alarms.
 
-`run` needs LEFTOUT.background (teach_background.py --leave-out LEFTOUT.txt). It draws examples, has `earshot teach` learn all sounds from
-them in a state directory of its own, and listens for them in all streams with the heads that are in STATE/taught: windows every 0.5 s,
-decided as common/model/decision.h does. Recall, and false alarms an hour over all streams, stand in WORK/results.csv: at the threshold that
-`earshot teach` chose ("own"), at the lowest one with at most one false alarm an hour of that sound ("best": what the scores could do, chosen on
-these very streams), and the same for the nearest example's cosine ("nearest"). What was done before is not done again. `table` prints means.
+`run` needs LEFTOUT.background (teach_background.py --leave-out LEFTOUT.txt). It has `earshot teach` cut and embed all clips to teach from,
+draws examples, learns all sounds from them as `earshot teach` does (teach_learn.py), and listens for them in all streams: windows every
+0.5 s, decided as common/model/decision.h does. Any model with an embedding will do, an imported one too. Recall, and false alarms an hour
+over all streams, stand in WORK/MODEL.results.csv: at the threshold that `earshot teach` chooses ("own"), at the lowest one with at most
+one false alarm an hour of that sound ("best": what the scores could do, chosen on these very streams), and the same for the nearest
+example's cosine ("nearest"). What was done before is not done again. `table` prints means and their deviation from draw to draw.
 """
-import argparse, collections, csv, functools, hashlib, json, pathlib, shutil, struct, subprocess, tempfile
+import argparse, collections, csv, functools, hashlib, json, pathlib, subprocess
 import numpy as np
 import soundscape
 from sounds.stream import Spec
 from audiofile import write_audio
 from sounds import rooms
+from teach_learn import OTHERS_WINDOWS, background, learn, windows_of
 from sounds.clips import cut_out, load_clips, parse_folds, read_at, read_vocabulary
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -78,33 +80,6 @@ def make_streams(a):
                     [a.seed, 102], resume=True)
     soundscape.make(a.work / "streams/beds", held, vocabulary, "test", "none", "0", BEDS, a.minutes, 0.0, [a.seed, 103],
                     resume=True)
-
-
-# --- what `earshot teach` wrote (teach/taughtfile.h) -------------------------------------------------------------------------
-def read_taught(path):
-    """[(label, w, bias, [windows of each example as they are])]"""
-    data, at, out = path.read_bytes(), 17, []
-
-    def take(form):
-        nonlocal at
-        values = struct.unpack_from("<" + form, data, at)
-        at += struct.calcsize("<" + form)
-        return values if len(values) > 1 else values[0]
-
-    def text():
-        return bytes(take(f"{take('B')}s")).decode()
-    classes, corrections = take("II")
-    assert corrections == 0
-    for _ in range(classes):
-        label, _, _, _, dims = text(), text(), text(), take("Qq"), take("I")
-        w, (bias, _, _, _), clean = np.array(take(f"{dims}f")), take("fffQ"), []
-        for _ in range(take("I")):
-            text()
-            _, _, _, _, windows, n_clean = take("BfffHH")
-            rows = [np.float32(take("f")) * np.array(take(f"{dims}b")) for _ in range(windows)]
-            clean.append(np.array(rows[:n_clean]))
-        out.append((label, w, bias, clean))
-    return out
 
 
 # --- listening ---------------------------------------------------------------------------------------------------------------
@@ -177,23 +152,27 @@ def nearest(streams, examples, mean, deviation):
     return [(unit(x) @ e.T).max(axis=1) for _, x, _ in streams]
 
 
-def draw(a, rng, pool, n):
-    """A fresh STATE/taught with every sound learned from n examples."""
-    state = pathlib.Path(tempfile.mkdtemp())
-    for label, paths in pool.items():
-        chosen = [paths[i] for i in rng.permutation(len(paths))[:n]]
-        subprocess.run([a.earshot, "teach", "--state-dir", state, "--model", a.model, label, *chosen], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    taught = read_taught(state / "taught")
-    shutil.rmtree(state)
+def draw(known, negatives, rng, n):
+    """[(label, w, bias, windows of the examples)]: every sound learned from n examples, one after the other."""
+    taught, others = [], []
+    for label, clips in known.items():
+        examples = [clips[i] for i in rng.permutation(len(clips))[:n] if clips[i] is not None]
+        taught.append((label, *learn(negatives, others, examples), examples))
+        others += [e[:OTHERS_WINDOWS] for e in examples]
     return taught
+
+
+def results(a):
+    return a.work / f"{a.model.stem}.results.csv"
 
 
 def run(a):
     pool, streams = json.loads((a.work / "pool.json").read_text()), load_streams(a)
+    negatives = background(a.model.with_suffix(".background"))
+    known = {label: windows_of(a.earshot, a.model, paths) for label, paths in pool.items()}
     every = np.concatenate([x for _, x, _ in streams])
     mean, deviation = every.mean(0), every.std(0) + 1e-3
-    path = a.work / "results.csv"
+    path = results(a)
     done = {(r["examples"], r["repeat"]) for r in csv.DictReader(open(path))} if path.exists() else set()
     if not path.exists():
         path.write_text("examples,repeat,label,method,kind,heard,sounds,false_alarms_h\n")
@@ -202,10 +181,10 @@ def run(a):
             if (str(n), str(repeat)) in done:
                 continue
             lines = []
-            for label, w, bias, examples in draw(a, np.random.default_rng([n, repeat]), pool, n):
+            for label, w, bias, examples in draw(known, negatives, np.random.default_rng([n, repeat]), n):
                 z = [x @ w + bias for _, x, _ in streams]
                 near = nearest(streams, examples, mean, deviation)
-                sigmoid = [1 / (1 + np.exp(-v)) for v in z]
+                sigmoid = [1 / (1 + np.exp(-np.clip(v, -500, 500))) for v in z]
                 for method, (heard, alarms) in (("own", count(streams, sigmoid, label, 0.5, 0.3)),
                                                 ("best", best_of(streams, z, label, 0.85)),
                                                 ("nearest", best_of(streams, near, label, 0.05))):
@@ -216,17 +195,19 @@ def run(a):
 
 
 def table(a):
-    rows = list(csv.DictReader(open(a.work / "results.csv")))
+    rows = list(csv.DictReader(open(results(a))))
     kinds = sorted({r["kind"] for r in rows})
     print("| examples | repeats | scores | " + " | ".join(kinds) + " | false alarms an hour, mean and 90 % |")
     print("| --- " * (4 + len(kinds)) + "|")
     for n in sorted({int(r["examples"]) for r in rows}):
         for method in ("own", "best", "nearest"):
             those = [r for r in rows if int(r["examples"]) == n and r["method"] == method]
-            recall = [np.mean([int(r["heard"]) / int(r["sounds"]) for r in those if r["kind"] == k]) for k in kinds]
+            recall = [[np.mean([int(r["heard"]) / int(r["sounds"]) for r in those if r["kind"] == k and r["repeat"] == d])
+                       for d in sorted({r["repeat"] for r in those})] for k in kinds]
             alarms = [float(r["false_alarms_h"]) for r in those if r["kind"] == kinds[0]]
-            print(f"| {n} | {len({r['repeat'] for r in those})} | {method} | " + " | ".join(f"{100 * v:.0f} %" for v in recall)
-                  + f" | {np.mean(alarms):.2f}, {np.quantile(alarms, 0.9):.2f} |")
+            shares = " | ".join(f"{100 * np.mean(v):.0f} ± {100 * np.std(v):.0f} %" for v in recall)
+            print(f"| {n} | {len({r['repeat'] for r in those})} | {method} | {shares} |"
+                  f" {np.mean(alarms):.2f}, {np.quantile(alarms, 0.9):.2f} |")
 
 
 def make_house(a):
@@ -266,7 +247,7 @@ def arguments():
     r, t = q.add_parser("run"), q.add_parser("table")
     for one in (r, t):
         one.add_argument("work", type=pathlib.Path)
-    r.add_argument("--model", type=pathlib.Path, required=True)
+        one.add_argument("--model", type=pathlib.Path, required=True)
     r.add_argument("--examples", default="5", help="numbers of them, commas between (%(default)s)")
     r.add_argument("--repeats", type=int, default=20)
     r.add_argument("--earshot", default=HERE.parent / "build/earshot")
