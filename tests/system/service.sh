@@ -205,6 +205,14 @@ x systemctl reset-failed earshot; x systemctl start earshot.socket earshot
 check "with /etc/credstore/earshot.web-token: the page is served through systemd's socket" wait_for 5 answers 200 /healthz
 check "  figures for nobody without the token" answers 401 /metrics
 check "  and for who has it" answers 200 /metrics $'Authorization: Bearer from-the-credstore\r'
+upload() { # the answer to a recording that is sent
+    x bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 || exit 1
+        printf "POST /api/v1/classify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer from-the-credstore\r\n" >&3
+        printf "Content-Length: %d\r\n\r\n" "$(stat -c %s /t/smoke_t3.flac)" >&3
+        cat /t/smoke_t3.flac >&3; timeout 30 cat <&3'
+}
+check "  a recording is looked through by a process of its own, within what the unit allows" \
+    grep -q '"label":"smoke_alarm"' <<<"$(upload)"
 x systemctl stop earshot.socket earshot; rm -rf "$R/etc/credstore" "$R/etc/systemd/system/earshot.socket.d"; x systemctl daemon-reload
 
 echo "--- a wrong configuration"
