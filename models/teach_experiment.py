@@ -216,7 +216,8 @@ def make_house(a):
     labels = a.labels.read_text().split()
     _, heard = part(load_clips(a.manifest, {"*": ["*"]}, vocabulary), labels)
     held = [c for c in load_clips(a.manifest, parse_folds(a.folds), vocabulary) if c.label not in labels]
-    one = {label: [c for c in heard if c.label == label][0] for label in labels}
+    those = {label: [c for c in heard if c.label == label] for label in labels}
+    one = {label: clips[min(int(a.source * len(clips)), len(clips) - 1)] for label, clips in those.items()}
     rng, pool = np.random.default_rng([a.seed, 105]), {}
     (a.work / "takes").mkdir(parents=True, exist_ok=True)
     for label, c in one.items():
@@ -244,6 +245,8 @@ def arguments():
         s.add_argument("--snr", default="20,10")
         s.add_argument("--minutes", type=float, default=50, help="of each kind of stream (%(default)s)")
         s.add_argument("--seed", type=int, default=1)
+        if s.prog.endswith("house"):
+            s.add_argument("--source", type=float, default=0, help="which clip of each sound: 0 the first, 1 the last (%(default)s)")
     r, t = q.add_parser("run"), q.add_parser("table")
     for one in (r, t):
         one.add_argument("work", type=pathlib.Path)
