@@ -99,7 +99,18 @@ static void test_columns(void **state)
     }
 }
 
-/* An hour in little memory, and the level stays. */
+/* A function of its own: gcc 12 for arm64 breaks down over this loop inside another one's. */
+static uint8_t strongest(const struct sonogram_picture *p, size_t column)
+{
+    uint8_t most = 0;
+
+    for (size_t b = 0; b < BANDLEVELS; b++)
+        if (p->data[column * BANDLEVELS + b] > most)
+            most = p->data[column * BANDLEVELS + b];
+    return most;
+}
+
+/* Long sounds in little memory, and the level stays. */
 static void test_long(void **state)
 {
     (void)state;
@@ -107,7 +118,6 @@ static void test_long(void **state)
     struct sonogram *s = sonogram_new(rate, NULL);
     float x[8000];
     struct sonogram_picture p;
-    double low = 0, high = 0;
 
     for (size_t i = 0; i < rate; i++)
         x[i] = 0.1f * (float)sin(2 * TEST_PI * 1000 * (double)i / rate);
@@ -115,11 +125,8 @@ static void test_long(void **state)
         sonogram_do(s, x, rate);
     sonogram_finish(s, &p);
     assert_true(p.columns > SONOGRAM_COLUMNS / 2 && p.columns <= SONOGRAM_COLUMNS);
-    for (size_t b = 0; b < BANDLEVELS; b++) {
-        low = fmax(low, p.data[1 * BANDLEVELS + b]);
-        high = fmax(high, p.data[(p.columns - 2) * BANDLEVELS + b]);
-    }
-    assert_true(low == high && low > 180 && low < 200); /* -23 to -26 dBFS: 196 to 189 */
+    uint8_t first = strongest(&p, 1), last = strongest(&p, p.columns - 2);
+    assert_true(first == last && first > 180 && first < 200); /* -23 to -26 dBFS: 196 to 189 */
     sonogram_free(s);
 
     s = sonogram_new(rate, NULL);

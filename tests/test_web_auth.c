@@ -22,6 +22,7 @@ static char folder[] = "/tmp/test_web_auth.XXXXXX";
 
 static void write_file(const char *path, const char *text, mode_t mode)
 {
+    unlink(path); /* one that may not be written to */
     FILE *f = fopen(path, "w");
 
     assert_non_null(f);
