@@ -35,6 +35,18 @@ export async function until(f, what, seconds = 10) {
 /* Until f(arg), evaluated in the page, is true. (Playwright's waitForFunction evaluates text within the page, which its policy forbids.) */
 export const when = (page, f, arg, seconds = 10) => until(() => page.evaluate(f, arg), String(f), seconds);
 
+/* Until a thing stays where it is: what comes in above it moves it. */
+export async function settled(locator) {
+  let last = '';
+  await until(async () => {
+    const now = JSON.stringify(await locator.boundingBox());
+    const same = now === last;
+    last = now;
+    await sleep(300);
+    return same;
+  }, `${locator} at rest`);
+}
+
 async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));

@@ -75,10 +75,13 @@ async function keyboard(run, box) {
     const unseen = [];
     for (let i = 0; i < 150; i++) {
       await page.keyboard.press('Tab');
-      const at = await page.evaluate(() => {
+      const fresh = await page.evaluate(() => {
         const e = document.activeElement;
-        if (!e || e === document.body || window.reached.has(e)) return null;
-        window.reached.add(e);
+        return e && e !== document.body && !window.reached.has(e) && !!window.reached.add(e);
+      });
+      if (!fresh) break;
+      const look = () => page.evaluate(() => {
+        const e = document.activeElement;
         const ring = (x) =>
           x && getComputedStyle(x).outlineStyle !== 'none' && parseFloat(getComputedStyle(x).outlineWidth) >= 2;
         const { top, bottom } = e.getBoundingClientRect();
@@ -90,7 +93,11 @@ async function keyboard(run, box) {
           top,
         };
       });
-      if (!at) break;
+      let at = await look();
+      for (let wait = 0; wait < 20 && (!at.ring || at.hidden); wait++) {
+        await sleep(50); // it may still be gliding into view
+        at = await look();
+      }
       found.push(at.name);
       if (!at.ring || at.hidden) unseen.push(at.name);
     }

@@ -2,7 +2,7 @@
  * is seen here. */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { Box, ROOT, sleep, until, when } from './harness.mjs';
+import { Box, ROOT, settled, sleep, until, when } from './harness.mjs';
 
 const VIEWS = ['now', 'history', 'try', 'settings'];
 const WEIGHT = 150000; /* bytes of all that the page loads, as sent */
@@ -205,6 +205,7 @@ async function threshold(run, box, page) {
   const handle = page.locator('#threshold');
   const value = () => handle.getAttribute('aria-valuenow').then(Number);
   await page.locator('#meter').scrollIntoViewIfNeeded();
+  await settled(handle);
   await run.check('the threshold dragged by the pointer is the daemon’s', async () => {
     const from = box.mqtt.length;
     const meter = await page.locator('#meter').boundingBox();
