@@ -16,7 +16,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { LOCK_TRIES = 200, LOCK_MS = 50 };
+enum { LOCK_TRIES = 600, LOCK_MS = 50 };
 
 int taught_path(const char *dir, char *out, size_t size, struct err *err)
 {

@@ -1,7 +1,7 @@
 /* What this box was taught, on the disk: STATE/taught, one small versioned file that is replaced as a whole (teach/taughtfile.h has its
  * form). `earshot teach`, `earshot label`, the daemon's commands and the web's routes all come here.
  *
- * Any thread, any process: a change holds STATE/taught.lock, and waits up to 10 s for it. The daemon looks at the file itself and puts
+ * Any thread, any process: a change holds STATE/taught.lock, and waits up to 30 s for it. The daemon looks at the file itself and puts
  * what is new into use between two windows. */
 #ifndef EARSHOT_TAUGHT_H
 #define EARSHOT_TAUGHT_H

@@ -130,7 +130,7 @@ l 0198aaaa-0000 wrong; said "an event that is not there" 1 "there is no event"
 l "$id" "not this"; said "a verdict that is none" 2 "allowed are right, wrong"
 mosquitto_pub -p "$PORT" -q 1 -t earshot/d/set/label -m '{"event_id": 5, "verdict": "right"}'
 check "  by MQTT" got 'set/label/result \{"ok":false'
-t forget front_gate; check "forgotten while it runs: cleared" got '0 earshot/d/state/front_gate $' 30
+t forget front_gate; said "forgotten while it learns: waits for that" 0 "front_gate is forgotten" out.txt; check "  forgotten while it runs: cleared" got '0 earshot/d/state/front_gate $' 30
 stop_pid pid; exec 7>&-
 check "nothing went wrong in the daemon" bash -c "! grep -Ei 'error|sanitizer' log.txt"
 
