@@ -25,7 +25,7 @@ FUZZ_PACKAGES := clang libclang-rt-dev
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
 # folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
 QUICK_NAMES := daemon commands teach clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level plot dataset
-WAITING_NAMES   := service web fleet webhook mqtt store homeassistant microphone capture ears web_live web_load
+WAITING_NAMES   := service web fleet webhook mqtt store homeassistant microphone teach_record capture ears web_live web_load
 COMPUTING_NAMES := train learn calibrate import soundscape compare web_upload
 LONG_NAMES  := tree arm64 units browser
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload web_server live_ring

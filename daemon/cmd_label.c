@@ -36,7 +36,8 @@ static const char usage[] =
     "  --undo      takes back what was said, and what was learned of it\n"
     "  --list      what was said, and what is in force of it\n"
     "\n"
-    "A running daemon learns of it within a second or two. Exit code 0, or 1 where there is no such event.\n";
+    "A running daemon learns of it within a second or two. Exit code 0, 1 where there is no such event, 2 for "
+    "wrong\nusage.\n";
 
 /* No daemon has the directory: we do what it would do. NULL: one has. */
 static struct state_lock *alone(const char *dir)
@@ -70,7 +71,7 @@ static int give(const struct cmd_context *cx, const char *dir, const char *id, c
     struct err err;
     char said[300];
 
-    if (verdict_check(verdict, &err) < 0)
+    if (verdict_check_id(id, &err) < 0 || verdict_check(verdict, &err) < 0)
         return cmd_fail(EXIT_USAGE, LABEL, "%s", err.text);
     struct state_lock *lock = alone(dir);
     int code = EXIT_FAILED;
@@ -90,9 +91,11 @@ static int undo(const struct cmd_context *cx, const char *dir, const char *id)
     struct verdict_row row;
     struct err err;
     char said[300];
-    struct state_lock *lock = alone(dir);
     int code = EXIT_FAILED;
 
+    if (verdict_check_id(id, &err) < 0)
+        return cmd_fail(EXIT_USAGE, LABEL, "%s", err.text);
+    struct state_lock *lock = alone(dir);
     if (verdict_undo(dir, id, &row, &err) < 0) {
         cmd_fail(code, LABEL, "%s", err.text);
     } else {

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEACH "teach"
+#define TEACH  "teach"
+#define TAKE_S 4.0
 
 static const char usage[] =
     "usage: earshot teach NAME FILE...\n"
@@ -43,7 +44,7 @@ struct request {
     size_t n;
     bool history, replace, wave, play;
     long record;
-    double seconds;
+    double seconds; /* 0: not given */
     const char *output;
     char dir[4000];
 };
@@ -116,6 +117,8 @@ static void add_files(struct request *r, struct school *s)
         if (rc == 0 && t.cut)
             fprintf(stderr, "earshot teach: %s: longer than %.0f s: what comes after is not looked at\n", r->words[i],
                     LESSON_MOST);
+        if (rc == 0 && *t.broken)
+            fprintf(stderr, "earshot teach: %s: what comes before is looked at\n", t.broken);
         if (rc == 0)
             rc = school_add(s, &t, r->words[i], TAUGHT_FROM_FILE, &err);
         take_free(&t);
@@ -138,7 +141,7 @@ static int add_takes(struct request *r, struct school *s)
     struct record_params p = {.cx = r->cx,
                               .state_dir = r->dir,
                               .takes = (unsigned)r->record,
-                              .seconds = r->seconds,
+                              .seconds = r->seconds > 0 ? r->seconds : TAKE_S,
                               .wave = r->wave,
                               .play = r->play,
                               .label = r->words[0]};
@@ -159,6 +162,8 @@ static int finish(struct request *r, struct school *s)
         shelf_print(school_json(s));
     else
         school_tell(s);
+    if (!r->record && school_usable(s) < r->n - 1)
+        fprintf(stderr, "earshot teach: of %zu examples that were given, %zu were used\n", r->n - 1, school_usable(s));
     return EXIT_GOOD;
 }
 
@@ -170,6 +175,10 @@ static int teach(struct request *r)
 
     if (r->record && (r->n > 1 || r->history))
         return cmd_fail(EXIT_USAGE, TEACH, "--record takes no files and no events");
+    if (!r->record && (r->wave || r->play || r->seconds > 0))
+        return cmd_fail(EXIT_USAGE, TEACH, "--wave, --play and --seconds go with --record N");
+    if (r->output)
+        return cmd_fail(EXIT_USAGE, TEACH, "--output goes with export");
     if (!r->record && r->n < 2)
         return cmd_fail(EXIT_USAGE, TEACH,
                         "no examples of %s: allowed are files, --record N, --from-history EVENT_ID...", r->words[0]);
@@ -199,7 +208,6 @@ static int run(struct cmd_context *cx, int argc, char **argv)
     if (!r)
         return cmd_fail(EXIT_FAILED, TEACH, "no memory");
     r->cx = cx;
-    r->seconds = 4;
     int code = read_flags(r, argc, argv);
     if (code == EXIT_GOOD && r->n == 0)
         code = cmd_fail(EXIT_USAGE, TEACH, "what? A NAME and examples of it; or list, show, forget, export, import");

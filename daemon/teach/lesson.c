@@ -5,6 +5,7 @@
 #include "model/pool.h"
 #include "model/recogniser.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +92,8 @@ int take_read(struct take *t, const char *path, struct err *err)
         take_free(t);
         return -1;
     }
+    if (n < 0)
+        snprintf(t->broken, sizeof t->broken, "%.299s", err->text);
     return 0;
 }
 

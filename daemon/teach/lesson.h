@@ -24,7 +24,8 @@ struct take {
     float *samples;
     size_t n;
     unsigned rate;
-    bool cut; /* it was longer */
+    bool cut;         /* it was longer */
+    char broken[300]; /* why it ends before its end; "": it does not */
 };
 
 int take_read(struct take *t, const char *path, struct err *err); /* as classify reads files: libsndfile, else ffmpeg */

@@ -5,11 +5,15 @@
 #include "daemon/teach/microphone.h"
 #include "model/pool.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sndfile.h>
+#include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,12 +57,14 @@ static int count_down(struct recorder *r, unsigned number, struct err *err)
         if (left < said && left > 0)
             fprintf(stderr, "%d ", said = left);
         int n = microphone_read(r->m, r->block, &rate, err);
-        if (n < 0)
-            return -1;
         if (n > 0)
             heard = now;
-        else if (now > heard + PATIENCE_S)
-            return err_set(err, "the microphone gives nothing");
+        else if (n == 0 && now > heard + PATIENCE_S)
+            n = err_set(err, "the microphone gives nothing");
+        if (n < 0) {
+            fputc('\n', stderr);
+            return -1;
+        }
     }
     fprintf(stderr, "now\n");
     return 0;
@@ -127,39 +133,46 @@ static void draw_wave(const struct take *t)
     fprintf(stderr, "  %.1f s, loudest %.0f dBFS\n", (double)t->n / t->rate, (double)(20 * log10f(most)));
 }
 
+/* Of what it says, nothing is shown. Spawned, not forked: what sound libraries do in a forked child may end it. */
 static bool play_with(const char *program, const char *path)
 {
-    pid_t child = fork();
+    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)path, NULL};
+    posix_spawn_file_actions_t files;
     int status = 1;
+    pid_t child;
 
-    if (child == 0) {
-        if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout))
-            _exit(127);
-        execlp(program, program, path, (char *)NULL);
-        _exit(127);
-    }
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+    if (posix_spawn_file_actions_init(&files) != 0)
+        return false;
+    bool started = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&
+                   posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+                   posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+                   posix_spawnp(&child, program, &files, NULL, argv, environ) == 0;
+    posix_spawn_file_actions_destroy(&files);
+    while (started && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return started && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* In memory alone: whatever happens, no recording is left behind. The player finds it among the files that it inherits. */
 static void play(const struct take *t)
 {
-    char path[] = "/tmp/earshot-take-XXXXXX.wav";
     SF_INFO info = {.samplerate = (int)t->rate, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_PCM_16};
-    int fd = mkstemps(path, 4);
-    SNDFILE *f = fd >= 0 ? sf_open_fd(fd, SFM_WRITE, &info, 1) : NULL;
+    int fd = memfd_create("take.wav", 0);
+    SNDFILE *f = fd >= 0 ? sf_open_fd(fd, SFM_WRITE, &info, 0) : NULL;
     bool played = false;
+    char path[40];
 
     if (f) {
         sf_writef_float(f, t->samples, (sf_count_t)t->n);
         sf_close(f);
+        fputs("  playing it\n", stderr);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         played = play_with("pw-play", path) || play_with("paplay", path) || play_with("aplay", path);
     }
     if (fd >= 0)
-        unlink(path);
+        close(fd);
     if (!played)
-        fprintf(stderr, "  it cannot be played: pw-play, paplay and aplay all failed\n");
+        fprintf(stderr, "  it cannot be played: pw-play, paplay and aplay are not there, or find no loudspeaker\n");
 }
 
 int record_takes(const struct record_params *p, struct school *s, struct err *err)

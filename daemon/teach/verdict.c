@@ -25,6 +25,16 @@ int verdict_check(const char *verdict, struct err *err)
                    verdict, LABEL_SIZE - 1);
 }
 
+int verdict_check_id(const char *event_id, struct err *err)
+{
+    size_t n = strlen(event_id);
+
+    if (n >= ID_LEAST && n < UUID_SIZE && strspn(event_id, "0123456789abcdef-") == n)
+        return 0;
+    return err_set(err, "\"%.64s\" is no event's id: it has %d of 0-9, a-f and -; its first %d or more will do",
+                   event_id, UUID_SIZE - 1, ID_LEAST);
+}
+
 static int trouble(const char *dir, sqlite3 *db, struct err *err)
 {
     schema_explain(dir, db, sqlite3_errcode(db), err);
@@ -97,12 +107,10 @@ static void take_row(sqlite3_stmt *s, struct verdict_row *row)
 static int whole_id(const char *dir, sqlite3 *db, const char *table, const char *text, char out[UUID_SIZE],
                     struct err *err)
 {
-    size_t n = strlen(text);
     char sql[160];
 
-    if (n < ID_LEAST || n >= UUID_SIZE || strspn(text, "0123456789abcdef-") != n)
-        return err_set(err, "\"%.64s\" is no event's id: it has %d of 0-9, a-f and -; its first %d or more will do",
-                       text, UUID_SIZE - 1, ID_LEAST);
+    if (verdict_check_id(text, err) < 0)
+        return -1;
     snprintf(sql, sizeof sql, "SELECT event_id FROM %s WHERE event_id >= ?1 AND event_id < ?1 || 'g' LIMIT 2", table);
     sqlite3_stmt *s = prepare(dir, db, sql, text, err);
     if (!s)

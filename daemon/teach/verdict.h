@@ -35,6 +35,9 @@ struct verdict_row {
 /* Is it "right", "wrong" or a label ([a-z0-9_]+)? -1: err says what is allowed. */
 int verdict_check(const char *verdict, struct err *err);
 
+/* Can it be an event's id, or the beginning of one? -1: err says what is allowed. */
+int verdict_check_id(const char *event_id, struct err *err);
+
 /* dir: the state directory. event_id: whole, or its first 8 characters and more where no other begins like that. A verdict that was
  * there is replaced. out (may be NULL): the row as it stands now. -1: no such event, a test event, a database that cannot be written. */
 int verdict_set(const char *dir, const char *event_id, const char *verdict, struct verdict_row *out, struct err *err);

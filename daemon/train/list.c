@@ -292,8 +292,8 @@ static int keys_by_pattern(struct train_list *l, const char *pattern, struct err
 
     if (rc != 0) {
         regerror(rc, &re, why, sizeof why);
-        return err_set(err, "--groups %.200s: %s%s", pattern, why,
-                       l->manifest.n ? "; nor is it a column of the list" : "");
+        err_set(err, "--groups %.200s: %s%s", pattern, why, l->manifest.n ? "; nor is it a column of the list" : "");
+        return TRAIN_USAGE;
     }
     l->keys = "by --groups";
     for (size_t i = 0; i < l->n && rc == 0; i++) {
@@ -304,8 +304,10 @@ static int keys_by_pattern(struct train_list *l, const char *pattern, struct err
         rc = set_key(l, i, name + m->rm_so, (size_t)(m->rm_eo - m->rm_so));
     }
     regfree(&re);
-    if (rc == 0 && l->n_keys == 0)
-        return err_set(err, "--groups %.200s: matches the name of no clip, such as %.300s", pattern, l->clip[0].name);
+    if (rc == 0 && l->n_keys == 0) {
+        err_set(err, "--groups %.200s: matches the name of no clip, such as %.300s", pattern, l->clip[0].name);
+        return TRAIN_USAGE;
+    }
     return rc < 0 ? err_set(err, "no memory") : 0;
 }
 

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* In the place of -1: what was asked for cannot be; exit code 2. */
+enum { TRAIN_USAGE = -2 };
+
 struct train_clip {
     char *path;       /* owned */
     const char *name; /* for people: as the list has it, or behind the folder; in path or owned by the list */
@@ -35,7 +38,8 @@ int train_list_folder(struct train_list *l, const char *folder, struct err *err)
 int train_list_csv(struct train_list *l, const char *path, struct err *err);
 
 /* Sets the keys. groups: a column of the CSV, or an extended regular expression: what its first parenthesis matches in a
- * clip's name, or all of the match. NULL: the column group, or else Freesound's numbers in the names (train/group.h). */
+ * clip's name, or all of the match. NULL: the column group, or else Freesound's numbers in the names (train/group.h). -1, or
+ * TRAIN_USAGE where groups is neither: err. */
 int train_list_keys(struct train_list *l, const char *groups, struct err *err);
 
 /* Throws out the clips that are marked, then the labels without a clip, which are told. */

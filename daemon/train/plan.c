@@ -1,28 +1,11 @@
-#include "daemon/train/plan.h"
+#include "daemon/train/plan_private.h"
 
-#include "base/text.h"
 #include "train/group.h"
 #include "train/split.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { FOLDS_MAX = 100 };
-
-/* What a plan is made from. */
-struct draft {
-    const struct train_list *list;
-    const struct plan_params *p;
-    struct train_plan *plan;
-    struct split_clips clips;   /* as they hang together */
-    struct split_clips units;   /* as they are dealt: the same, or each clip by itself where leaks are allowed */
-    unsigned *label;            /* [clips] */
-    size_t *group, *own;        /* [clips] */
-    bool *fixed;                /* [clips]: never measured, for its label has no other recording */
-    bool *side, *from, *chosen; /* [clips], for the round at hand */
-    size_t *fold, n_folds;      /* [clips] */
-};
 
 static int no_memory(struct err *err)
 {
@@ -131,88 +114,6 @@ static int fix_lonely(struct draft *d)
     return rc;
 }
 
-/* --- folds --- */
-
-static bool in_list(const char *list, const char *value)
-{
-    size_t n = strlen(value);
-
-    for (const char *at = list; *at;) {
-        size_t length = strcspn(at, ",");
-        if (length == n && strncmp(at, value, n) == 0)
-            return true;
-        at += length + (at[length] == ',');
-    }
-    return false;
-}
-
-/* Numbers in their order, "10" behind "9". */
-static int by_fold(const void *a, const void *b)
-{
-    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-    size_t m = strlen(x), n = strlen(y);
-
-    return m != n ? (m > n) - (m < n) : strcmp(x, y);
-}
-
-/* The folds that the column has. */
-static int folds_by_column(struct draft *d, struct err *err)
-{
-    const struct train_list *l = d->list;
-    const char **names = calloc(l->n, sizeof *names);
-    size_t n = 0;
-
-    for (size_t i = 0; names && i < l->n; i++) {
-        if (!l->clip[i].fold || !*l->clip[i].fold) {
-            free(names);
-            return err_set(err, "--folds fold: %.300s is of no fold: the list needs a column fold", l->clip[i].name);
-        }
-        names[i] = l->clip[i].fold;
-    }
-    if (!names)
-        return no_memory(err);
-    qsort(names, l->n, sizeof *names, by_fold);
-    for (size_t i = 0; i < l->n; i++)
-        if (i == 0 || strcmp(names[n - 1], names[i]) != 0)
-            names[n++] = names[i];
-    for (size_t i = 0; i < l->n; i++)
-        for (d->fold[i] = 0; strcmp(names[d->fold[i]], l->clip[i].fold) != 0;)
-            d->fold[i]++;
-    d->n_folds = n;
-    for (size_t i = 0; i < l->n; i++)
-        d->plan->fold[i] = strdup(l->clip[i].fold);
-    free(names);
-    return n < 2 || n > FOLDS_MAX
-               ? err_set(err, "--folds fold: there are %zu folds, 2 to %d are possible", n, FOLDS_MAX)
-               : 0;
-}
-
-static int deal_folds(struct draft *d, long n, struct random *r, struct err *err)
-{
-    char name[16];
-
-    if (split_folds(&d->units, (size_t)n, r, d->fold) < 0)
-        return no_memory(err);
-    d->n_folds = (size_t)n;
-    for (size_t i = 0; i < d->clips.n; i++) {
-        snprintf(name, sizeof name, "%zu", d->fold[i] + 1);
-        d->plan->fold[i] = strdup(name);
-    }
-    return 0;
-}
-
-static int find_folds(struct draft *d, struct random *r, struct err *err)
-{
-    const char *text = d->p->folds, *end;
-    long n;
-
-    if (strcmp(text, "fold") == 0)
-        return folds_by_column(d, err);
-    if (!text_int(text, &n, &end) || *end || n < 2 || n > FOLDS_MAX)
-        return err_set(err, "--folds %.60s: a number from 2 to %d, or fold, the column", text, FOLDS_MAX);
-    return deal_folds(d, n, r, err);
-}
-
 /* --- a round --- */
 
 static int refuse(const struct draft *d, size_t a, size_t b, size_t count, struct err *err)
@@ -292,29 +193,12 @@ static int check_round(const struct draft *d, size_t round, struct err *err)
                    "too few recordings: no two labels are left to train on; --test and --check say what is kept apart");
 }
 
-static int fold_is_there(const struct draft *d, const char *folds, struct err *err)
-{
-    char one[64];
-
-    for (const char *at = folds; *at;) {
-        size_t n = strcspn(at, ","), i = 0;
-        snprintf(one, sizeof one, "%.*s", (int)(n < sizeof one ? n : sizeof one - 1), at);
-        while (i < d->list->n && !(d->list->clip[i].fold && strcmp(d->list->clip[i].fold, one) == 0))
-            i++;
-        if (i == d->list->n)
-            return err_set(err, "--test-folds: no clip is of fold '%s'", one);
-        at += n + (at[n] == ',');
-    }
-    return 0;
-}
-
 static int make_single(struct draft *d, struct random *r, struct err *err)
 {
     if (d->p->test_folds) {
-        if (fold_is_there(d, d->p->test_folds, err) < 0)
-            return -1;
-        for (size_t i = 0; i < d->clips.n; i++)
-            d->side[i] = d->list->clip[i].fold && in_list(d->p->test_folds, d->list->clip[i].fold);
+        int rc = plan_folds_named(d, d->p->test_folds, err);
+        if (rc < 0)
+            return rc;
     } else if (split_share(&d->units, NULL, d->p->test, r, d->side) < 0) {
         return no_memory(err);
     }
@@ -360,8 +244,9 @@ static int make(struct draft *d, const uint64_t *content, struct err *err)
     if (allocate(d) < 0 || find_groups(d, content) < 0 || look_for_contradictions(d, content) < 0 || fix_lonely(d) < 0)
         return no_memory(err);
     plan->cross = d->p->folds != NULL;
-    if (plan->cross && find_folds(d, &r, err) < 0)
-        return -1;
+    int rc = plan->cross ? plan_folds(d, &r, err) : 0;
+    if (rc < 0)
+        return rc;
     plan->rounds = plan->cross ? d->n_folds + 1 : 1;
     plan->part = calloc(plan->rounds * plan->n_clips, 1);
     if (!plan->part)

@@ -38,7 +38,7 @@ struct train_plan {
 };
 
 /* content: [clips], as gathered. What cannot be measured is told on stderr. -1: err says what stands against it; of a leak it names a
- * pair. */
+ * pair. TRAIN_USAGE: such folds cannot be. */
 int train_plan_make(struct train_plan *plan, const struct train_list *list, const uint64_t *content,
                     const struct plan_params *p, struct err *err);
 void train_plan_free(struct train_plan *plan);

@@ -115,29 +115,39 @@ static int check_plan(const struct train *t, struct err *err)
     return rc;
 }
 
+/* -1, TRAIN_USAGE: err. */
 static int train(struct train *t, struct err *err)
 {
-    if (read_list(t, err) < 0 || check_labels(t, err) < 0 || check_plan(t, err) < 0 ||
-        gather(&t->list, &t->gather, &t->sounds, err) < 0 || check_labels(t, err) < 0)
+    int rc = read_list(t, err);
+
+    if (rc == 0 && check_labels(t, err) < 0)
+        rc = -1;
+    if (rc == 0)
+        rc = check_plan(t, err);
+    if (rc < 0)
+        return rc;
+    if (gather(&t->list, &t->gather, &t->sounds, err) < 0 || check_labels(t, err) < 0)
         return -1;
     t->rounds.fit.classes = t->list.n_labels;
-    if (train_plan_make(&t->parts, &t->list, t->sounds.content, &t->plan, err) < 0)
-        return -1;
+    rc = train_plan_make(&t->parts, &t->list, t->sounds.content, &t->plan, err);
+    if (rc < 0)
+        return rc;
     return train_rounds_run(&t->result, &t->list, &t->sounds, &t->parts, &t->rounds, err);
 }
 
 int train_run(struct train *t)
 {
     struct err err;
-    int code = EXIT_FAILED;
+    int code = EXIT_FAILED, rc = 0;
 
     if (t->kind == TRAIN_MFCC_MLP && fill_params(t) < 0)
         return cmd_fail(EXIT_FAILED, TRAIN, "no memory");
     if (name_output(t, &err) < 0 || check_outputs(t, &err) < 0)
         code = cmd_fail(EXIT_USAGE, TRAIN, "%s", err.text);
-    else if (train(t, &err) < 0)
+    else if ((rc = train(t, &err)) < 0) {
         train_say("%s", err.text);
-    else
+        code = rc == TRAIN_USAGE ? EXIT_USAGE : EXIT_FAILED;
+    } else
         code = train_report(t) < 0 ? EXIT_FAILED : EXIT_GOOD;
     if (code == EXIT_GOOD && t->state)
         unlink(t->state);
