@@ -129,6 +129,9 @@ sed 's/\(-1.wav,[a-z]*\),0/\1,2/' good.csv >leak.csv
 good "each fold is measured once by a net without it" 'r["accuracy"]["clips"] == 60 and [f["fold"] for f in r["folds"]] == ["0", "1"]' \
     --csv good.csv --folds fold --groups recording -o f.onnx
 good "dealt folds" 'r["accuracy"]["clips"] == 60 and len(r["folds"]) == 3' a --folds 3 --groups "$G" -o f.onnx
+fails "more folds than recordings: how many there can be" 2 "folds 100: allowed are a number from 2 to" a --folds 100 --groups "$G" -o x.onnx
+fails "one fold" 2 "folds 1: allowed are" a --folds 1 -o x.onnx
+fails "a pattern that is none" 2 "groups \(" a --folds 2 --groups "(" -o x.onnx
 good "some folds alone" 'r["accuracy"]["clips"] == 30' --csv good.csv --test-folds 1 --groups recording -o f.onnx
 fails "folds that tear recordings apart are refused, with a pair" 1 "parts of one recording, high0" --csv leak.csv --folds fold --groups recording -o x.onnx
 said "a/high/high0-0.wav"
@@ -242,9 +245,9 @@ fails "layers" 2 "--layers 3,x:" a --layers 3,x
 fails "preset" 2 "allowed are 100-200-100 and 200-300" a --preset 300
 fails "kind" 2 "allowed are head and mfcc-mlp" a --kind cnn
 fails "dropout" 2 "--dropout" a --dropout 1
-fails "a pattern that is none" 1 "--groups (" a --groups '(' -o x.onnx
-fails "a pattern that matches nothing" 1 "matches the name of no clip" a --groups 'zz(.)' -o x.onnx
-fails "no such fold" 1 "no clip is of fold '7'" --csv good.csv --test-folds 7 -o x.onnx
+fails "a pattern that is none" 2 "--groups (" a --groups '(' -o x.onnx
+fails "a pattern that matches nothing" 2 "matches the name of no clip" a --groups 'zz(.)' -o x.onnx
+fails "no such fold" 2 "no clip is of fold '7'" --csv good.csv --test-folds 7 -o x.onnx
 fails "an output that cannot be" 2 "nowhere/x.onnx" a -o nowhere/x.onnx
 fails "both rules for leaks" 2 "one of them, once" a --drop-leaks --allow-leaks
 run a --model nomodel -o x.onnx

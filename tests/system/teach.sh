@@ -31,6 +31,7 @@ open("chime.raw", "wb").write(struct.pack("<%dh" % len(x), *x))
 open("room.raw", "wb").write(struct.pack("<32000h", *[int(random.gauss(0, 30)) for _ in range(32000)]))
 write("buzz.wav", quiet + [6000 * (1 if (i * 110 // 16000) % 2 else -1) for i in range(16000)] + quiet)
 write("silence.wav", [0] * 16000, 0)
+open("noise.wav", "wb").write(bytes(random.Random(2).randrange(256) for _ in range(5000)))
 write("faint.wav", quiet + [v / 300 for v in tone(1320, .5, 9000)] + quiet, 1)
 P
 
@@ -58,6 +59,11 @@ t forget chime_two; said "forget" 0 "chime_two is forgotten" out.txt
 echo "--- what cannot be"
 t silence silence.wav; said "silence: exit 1" 1 "none of the examples is usable"
 t hush silence.wav faint.wav chime0.wav; said "one of three usable: taught" 0 "silence.wav: too quiet"
+t forget hush
+head -c 300000 "$root/models/demo.flac" >torn.flac
+t hush chime0.wav torn.flac chime1.wav; said "a file that breaks off: what comes before is used" 0 "torn.flac: broken after .*: what comes before is looked at"
+t hush buzz.wav noise.wav chime2.wav; said "  one that is none: which, and the others go on" 0 "noise.wav: not an audio file.*: left out"
+check "  and how many were used" grep -q 'of 3 examples that were given, 2 were used' err.txt
 t forget hush
 t x nothing.wav; said "a file that is not there" 1 "nothing.wav: .*: left out"
 t siren chime0.wav; said "a sound that the model has" 2 "has a siren of its own; .* my_siren"
@@ -127,6 +133,7 @@ l --list; said "  replaces it" 0 "$id .* right .* an example of front_gate" out.
 l --undo "$id"; said "--undo" 0 "no longer right" out.txt
 l --list; said "  nothing is left" 0 "nothing was said" out.txt
 l 0198aaaa-0000 wrong; said "an event that is not there" 1 "there is no event"
+l nonsense wrong; said "no event's id" 2 'is no event.s id'; l --undo 0198; said "  nor that" 2 'is no event.s id'
 l "$id" "not this"; said "a verdict that is none" 2 "allowed are right, wrong"
 mosquitto_pub -p "$PORT" -q 1 -t earshot/d/set/label -m '{"event_id": 5, "verdict": "right"}'
 check "  by MQTT" got 'set/label/result \{"ok":false'
