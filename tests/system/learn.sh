@@ -131,7 +131,6 @@ good "each fold is measured once by a net without it" 'r["accuracy"]["clips"] ==
 good "dealt folds" 'r["accuracy"]["clips"] == 60 and len(r["folds"]) == 3' a --folds 3 --groups "$G" -o f.onnx
 fails "more folds than recordings: how many there can be" 2 "folds 100: allowed are a number from 2 to" a --folds 100 --groups "$G" -o x.onnx
 fails "one fold" 2 "folds 1: allowed are" a --folds 1 -o x.onnx
-fails "a pattern that is none" 2 "groups \(" a --folds 2 --groups "(" -o x.onnx
 good "some folds alone" 'r["accuracy"]["clips"] == 30' --csv good.csv --test-folds 1 --groups recording -o f.onnx
 fails "folds that tear recordings apart are refused, with a pair" 1 "parts of one recording, high0" --csv leak.csv --folds fold --groups recording -o x.onnx
 said "a/high/high0-0.wav"
