@@ -56,7 +56,8 @@ static int learn(const struct cmd_context *cx, const char *dir, const struct sta
     char note[400] = "the daemon learns of it";
     struct err err;
 
-    if (lock && taught_relearn(dir, cx->config.model.file, cx->config.model.hop, note, sizeof note, &err) < 0)
+    if (lock && taught_relearn(dir, cx->config.model.file, cx->config.model.hop, RENEW_VERSIONS, NULL, note,
+                               sizeof note, &err) < 0)
         return cmd_fail(EXIT_FAILED, LABEL, "%s, but nothing is learned of it: %s", said, err.text);
     if (cx->json)
         shelf_print(json_pack("{s:b, s:s, s:s}", "ok", 1, "said", said, "learned", note));

@@ -1,11 +1,13 @@
 /* earshot teach: this box learns a sound from a few examples. */
 #include "daemon/args.h"
+#include "daemon/clips/clip_folder.h"
 #include "daemon/cmd.h"
 #include "daemon/statedir.h"
 #include "daemon/teach/record.h"
 #include "daemon/teach/school.h"
 #include "daemon/teach/shelf.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@ static const char usage[] =
     "       earshot teach NAME --from-history EVENT_ID...\n"
     "       earshot teach list | show LABEL | forget LABEL...\n"
     "       earshot teach export LABEL [-o FILE] | import FILE...\n"
+    "       earshot teach relearn\n"
     "\n"
     "Teaches this box a sound: five examples are a good number, one is enough to begin with. A running daemon listens "
     "for\n"
@@ -33,6 +36,13 @@ static const char usage[] =
     "                      characters of them: what the model made of them is kept, no sound is needed\n"
     "  --replace           forget the examples that it was taught from before\n"
     "  -o, --output FILE   of export: LABEL.taught\n"
+    "\n"
+    "  relearn             for another model, or another version of it: what was taught is learned anew from the "
+    "sounds "
+    "of its\n"
+    "                      examples, which are kept (unless [model] keep_examples is off). A daemon that starts with "
+    "another\n"
+    "                      version of its model does that by itself\n"
     "\n"
     "Warnings say where examples disagree, are too quiet, or sound like something that is known, and what to do. Exit "
     "code\n"
@@ -184,7 +194,17 @@ static int teach(struct request *r)
                         "no examples of %s: allowed are files, --record N, --from-history EVENT_ID...", r->words[0]);
     if (school_label(r->words[0], label, &err) < 0)
         return cmd_fail(EXIT_USAGE, TEACH, "%s", err.text);
-    struct school *s = school_new(r->dir, c->model.file, r->words[0], c->model.hop, r->replace, &err);
+    char clips[PATH_MAX] = "";
+    if (clip_folder_path(c, r->dir, clips, sizeof clips, &err) < 0)
+        *clips = '\0';
+    struct school *s = school_new(&(struct school_params){.dir = r->dir,
+                                                          .clips = clips,
+                                                          .model = c->model.file,
+                                                          .name = r->words[0],
+                                                          .hop_s = c->model.hop,
+                                                          .replace = r->replace,
+                                                          .keep = c->model.keep_examples},
+                                  &err);
     if (!s)
         return cmd_fail(EXIT_USAGE, TEACH, "%s", err.text);
     int code = EXIT_GOOD;
@@ -210,7 +230,8 @@ static int run(struct cmd_context *cx, int argc, char **argv)
     r->cx = cx;
     int code = read_flags(r, argc, argv);
     if (code == EXIT_GOOD && r->n == 0)
-        code = cmd_fail(EXIT_USAGE, TEACH, "what? A NAME and examples of it; or list, show, forget, export, import");
+        code = cmd_fail(EXIT_USAGE, TEACH,
+                        "what? A NAME and examples of it; or list, show, forget, export, import, relearn");
     const struct shelf_command *shelf = code == EXIT_GOOD ? shelf_find(r->words[0]) : NULL;
     if (code == EXIT_GOOD && (shelf && shelf->reads ? state_dir_look(cx, r->dir, sizeof r->dir, &err)
                                                     : state_dir_find(cx, r->dir, sizeof r->dir, &err)) < 0)

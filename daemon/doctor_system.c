@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "daemon/doctor.h"
 #include "daemon/statedir.h"
+#include "daemon/teach/kept.h"
 #include "daemon/teach/taught.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
@@ -41,7 +42,7 @@ static void check_rules(struct doctor *d, const struct model_info *info, const s
 static void read_taught(struct doctor *d, const struct model_info *info, const char *model, struct taughtfile *f)
 {
     char dir[3900], path[4096], missed[300] = "";
-    size_t n = 0, used = 0;
+    size_t n = 0, used = 0, kept = 0;
     uint64_t hash = 0;
     struct err err;
 
@@ -57,14 +58,21 @@ static void read_taught(struct doctor *d, const struct model_info *info, const c
         return;
     for (size_t i = 0; i < f->n_classes; i++)
         if (f->classes[i].hash != hash) {
-            if (used < sizeof missed - LABEL_SIZE - 2)
+            if (used < sizeof missed - LABEL_SIZE - 32)
                 used +=
-                    (size_t)snprintf(missed + used, sizeof missed - used, "%s%s", n ? ", " : "", f->classes[i].label);
+                    (size_t)snprintf(missed + used, sizeof missed - used, "%s%s%s", n ? ", " : "", f->classes[i].label,
+                                     kept_count(dir, &f->classes[i]) ? "" : " (no sound of it is kept)");
+            kept += kept_count(dir, &f->classes[i]) > 0;
             n++;
         }
     if (n)
         doctor_say(
-            d, DOCTOR_WARN, "taught sounds", "teach them again, from the sounds (earshot teach NAME --replace FILE...)",
+            d, DOCTOR_WARN, "taught sounds",
+            kept == n ? "earshot teach relearn learns them anew, from the sounds that are kept of them"
+            : kept
+                ? "earshot teach relearn learns those anew of which sounds are kept; teach the others again (earshot "
+                  "teach NAME --replace FILE...)"
+                : "teach them again, from the sounds (earshot teach NAME --replace FILE...)",
             "%zu of %zu are not heard, for they were taught to another model, or another version, than this %s: %s", n,
             f->n_classes, info->name, missed);
     else

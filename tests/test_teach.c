@@ -466,11 +466,11 @@ static void test_due(void **state)
     assert_non_null(mkdtemp(dir));
     put_file(dir, VERDICT_DUE, "");
     put_file(dir, TAUGHT_FILE, "damaged");
-    assert_int_equal(taught_relearn(dir, MODEL, 0.5, note, sizeof note, &err), -1);
+    assert_int_equal(taught_relearn(dir, MODEL, 0.5, RENEW_VERSIONS, NULL, note, sizeof note, &err), -1);
     assert_true(is_there(dir, VERDICT_TAKEN));
     snprintf(path, sizeof path, "%s/" TAUGHT_FILE, dir);
     unlink(path);
-    assert_int_equal(taught_relearn(dir, MODEL, 0.5, note, sizeof note, &err), 0);
+    assert_int_equal(taught_relearn(dir, MODEL, 0.5, RENEW_VERSIONS, NULL, note, sizeof note, &err), 0);
     assert_false(is_there(dir, VERDICT_TAKEN));
     assert_false(is_there(dir, VERDICT_DUE));
 

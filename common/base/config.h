@@ -60,11 +60,12 @@ struct config {
     } input;
     struct gate_params gate;
     struct {
-        char file[CONFIG_TEXT]; /* name or path */
-        double window;          /* s, 0: what the model wants (the only other value allowed is that same one) */
-        double hop;             /* s */
-        int vocabulary;         /* enum vocabulary_choice */
-        bool taught;            /* listen for what was taught as well */
+        char file[CONFIG_TEXT];        /* name or path */
+        double window;                 /* s, 0: what the model wants (the only other value allowed is that same one) */
+        double hop;                    /* s */
+        int vocabulary;                /* enum vocabulary_choice */
+        bool taught;                   /* listen for what was taught as well */
+        bool keep_examples;            /* the sounds of what is taught */
         char taught_file[CONFIG_TEXT]; /* no option: where that stands; "": nowhere, or not wanted */
     } model;
     struct {

@@ -133,6 +133,10 @@ const struct option options[] = {
      "shows both)."},
     {"model", "taught", OPTION_BOOL, AT(model.taught), 0, 0, "", NULL, "on", true,
      "Whether what the box was taught (`earshot teach`, `earshot label`) counts beside what the model knows."},
+    {"model", "keep_examples", OPTION_BOOL, AT(model.keep_examples), 0, 0, "", NULL, "on", true,
+     "Keep the sounds that a sound is taught from, up to 15 s of each and 200 MB in all, in the folder examples of the "
+     "state directory: from these it is learned anew when the model is replaced by a new version. `earshot teach "
+     "forget` takes them away. `off`: sounds taught from then on have to be taught again then."},
 
     {"decision", "threshold", OPTION_NUMBER, AT(decision.threshold), 0, 1, "", own_threshold, "model", true,
      "Score that a class must reach. `model` is each class's own, from the model file."},

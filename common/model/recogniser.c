@@ -15,7 +15,7 @@ struct recogniser {
     struct heads *heads;    /* NULL: nothing is taught */
     const char **labels;    /* [info.n_labels] where there are any; the model's and the heads' */
     float *thresholds;      /* likewise */
-    char note[256];
+    char note[320];
     struct feature *feature;
     struct decision *decision;
     size_t window;                  /* samples */
@@ -124,7 +124,7 @@ static int teach(struct recogniser *r, const char *path, struct err *err)
         snprintf(
             r->note, sizeof r->note,
             "%zu of %zu taught sounds are not heard: they were taught to another model, or another version, than this "
-            "%.60s; teach them again (earshot teach list)",
+            "%.60s; earshot teach relearn learns them anew where their sounds are kept (earshot teach list)",
             foreign, f.n_classes, r->info.name);
     taughtfile_free(&f);
     if (r->heads && heads_empty(r->heads)) {

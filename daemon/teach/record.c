@@ -1,6 +1,7 @@
 #include "daemon/teach/record.h"
 
 #include "base/clock.h"
+#include "base/when.h"
 #include "daemon/level_meter.h"
 #include "daemon/teach/microphone.h"
 #include "model/pool.h"
@@ -189,9 +190,10 @@ int record_takes(const struct record_params *p, struct school *s, struct err *er
         rc = -1;
     for (unsigned i = 0, failed = 0; rc == 0 && i < p->takes;) {
         struct take t = {.samples = NULL};
-        char name[TAUGHT_SOURCE];
+        char name[TAUGHT_SOURCE], now[WHEN_TEXT];
         struct err why;
-        snprintf(name, sizeof name, "take %u", i + 1);
+        when_text(clock_ms(CLOCK_REALTIME), now);
+        snprintf(name, sizeof name, "take %u of %s", i + 1, now);
         rc = count_down(r, i + 1, err) < 0 || record_one(r, &t, err) < 0 ? -1 : 0;
         if (rc == 0 && p->wave)
             draw_wave(&t);
@@ -199,7 +201,7 @@ int record_takes(const struct record_params *p, struct school *s, struct err *er
             play(&t);
         if (rc == 0 && school_add(s, &t, name, TAUGHT_FROM_MICROPHONE, &why) < 0) {
             bool again = failed++ < AGAIN;
-            fprintf(stderr, "earshot teach: %s: %s: %s\n", name, why.text, again ? "once more" : "left out");
+            fprintf(stderr, "earshot teach: take %u: %s: %s\n", i + 1, why.text, again ? "once more" : "left out");
             i += !again;
             failed = again ? failed : 0;
         } else {

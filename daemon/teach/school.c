@@ -4,6 +4,7 @@
 #include "base/half.h"
 #include "base/json.h"
 #include "daemon/store/store_read.h"
+#include "daemon/teach/kept.h"
 #include "daemon/teach/school_private.h"
 #include "daemon/teach/taught.h"
 #include "model/labels.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const words[] = {"list",  "show",  "forget",  "export",     "import",
+static const char *const words[] = {"list",  "show",  "forget",  "export",     "import", "relearn",
                                     "right", "wrong", "unknown", "background", "all"};
 
 /* Letters of Latin-1, U+00C0 on, as people write them where there are none: two characters each. */
@@ -79,8 +80,8 @@ static int take_old(struct school *s, const struct taught_class *old, bool repla
     if (old->hash != s->teacher.hash)
         return err_set(
             err,
-            "%s was taught to another model (%s) than this %s: its examples cannot be used with it. Teach it anew "
-            "from the sounds themselves, with --replace",
+            "%s was taught to another model (%s) than this %s: its examples cannot be used with it. Learn it anew from "
+            "the sounds that are kept (earshot teach relearn), or teach it from others, with --replace",
             old->label, old->model, s->teacher.model_name);
     s->class.examples = calloc(old->n_examples, sizeof *s->class.examples);
     s->notes = calloc(old->n_examples, sizeof *s->notes);
@@ -127,8 +128,7 @@ static int begin(struct school *s, const char *model, const char *name, double h
     return take_old(s, taughtfile_find(&s->file, c->label), replace, err);
 }
 
-struct school *school_new(const char *dir, const char *model, const char *name, double hop_s, bool replace,
-                          struct err *err)
+struct school *school_new(const struct school_params *p, struct err *err)
 {
     struct school *s = calloc(1, sizeof *s);
 
@@ -137,8 +137,11 @@ struct school *school_new(const char *dir, const char *model, const char *name, 
         return NULL;
     }
     s->lock = -1;
-    snprintf(s->dir, sizeof s->dir, "%s", dir);
-    if (begin(s, model, name, hop_s, replace, err) == 0)
+    snprintf(s->dir, sizeof s->dir, "%s", p->dir);
+    snprintf(s->clips, sizeof s->clips, "%s", p->clips);
+    s->keep = p->keep;
+    s->begun = begin(s, p->model, p->name, p->hop_s, p->replace, err) == 0;
+    if (s->begun)
         return s;
     school_free(s);
     return NULL;
@@ -148,6 +151,8 @@ void school_free(struct school *s)
 {
     if (!s)
         return;
+    if (s->begun && *s->class.label) /* nothing came of it */
+        kept_sweep(s->dir, s->class.label, &s->file);
     taught_class_free(&s->class);
     taughtfile_free(&s->file);
     verdicts_free(&s->verdicts);
@@ -199,6 +204,17 @@ static int put(struct school *s, struct taught_example *e, const struct lesson_n
     return 0;
 }
 
+/* Without it nothing is lost but what another model could be taught from. */
+static void keep(struct school *s, const struct taught_example *e, const struct take *t, double from_s, double to_s)
+{
+    struct err err;
+
+    if (!s->keep || kept_put(s->dir, s->class.label, e, t, from_s, to_s, &err) == 0)
+        return;
+    s->unkept++;
+    snprintf(s->why, sizeof s->why, "%.299s", err.text);
+}
+
 int school_add(struct school *s, const struct take *t, const char *source, enum taught_kind kind, struct err *err)
 {
     struct taught_example e = {.kind = kind, .score = NAN};
@@ -209,16 +225,24 @@ int school_add(struct school *s, const struct take *t, const char *source, enum 
         taught_example_free(&e);
         return -1;
     }
-    return put(s, &e, &notes, err);
+    const struct taught_example which = e;
+    if (put(s, &e, &notes, err) < 0)
+        return -1;
+    keep(s, &which, t, notes.from_s, notes.to_s);
+    return 0;
 }
 
 /* --- events of the history ------------------------------------------------------------------------------------------- */
 
-static int find_event(sqlite3 *db, const char *id, sqlite3_int64 *row, char whole[UUID_SIZE], char model[64],
-                      struct err *err)
+struct found {
+    sqlite3_int64 row;
+    char id[UUID_SIZE], model[64], clip[CLIP_SIZE];
+};
+
+static int find_event(sqlite3 *db, const char *id, struct found *out, struct err *err)
 {
     static const char sql[] =
-        "SELECT id, event_id, model FROM events WHERE event_id >= ?1 AND event_id < ?1 || 'g' LIMIT 2";
+        "SELECT id, event_id, model, clip FROM events WHERE event_id >= ?1 AND event_id < ?1 || 'g' LIMIT 2";
     sqlite3_stmt *st = NULL;
     int rc = -1;
 
@@ -230,13 +254,28 @@ static int find_event(sqlite3 *db, const char *id, sqlite3_int64 *row, char whol
     if (sqlite3_step(st) != SQLITE_ROW) {
         err_set(err, "there is no event %s in the history", id);
     } else {
-        *row = sqlite3_column_int64(st, 0);
-        snprintf(whole, UUID_SIZE, "%s", (const char *)sqlite3_column_text(st, 1));
-        snprintf(model, 64, "%s", (const char *)sqlite3_column_text(st, 2));
+        const char *clip = (const char *)sqlite3_column_text(st, 3);
+        out->row = sqlite3_column_int64(st, 0);
+        snprintf(out->id, sizeof out->id, "%s", (const char *)sqlite3_column_text(st, 1));
+        snprintf(out->model, sizeof out->model, "%s", (const char *)sqlite3_column_text(st, 2));
+        snprintf(out->clip, sizeof out->clip, "%s", clip ? clip : "");
         rc = sqlite3_step(st) == SQLITE_ROW ? err_set(err, "several events begin with %s: give more of the id", id) : 0;
     }
     sqlite3_finalize(st);
     return rc;
+}
+
+/* The clip may be gone by now. */
+static void keep_clip(struct school *s, const struct taught_example *e, const char *clip)
+{
+    char path[PATH_MAX + CLIP_SIZE];
+    struct take t;
+
+    snprintf(path, sizeof path, "%s/%s", s->clips, clip);
+    if (!s->keep || !*s->clips || !*clip || strchr(clip, '/') || take_read(&t, path, NULL) < 0)
+        return;
+    keep(s, e, &t, 0, (double)t.n / t.rate);
+    take_free(&t);
 }
 
 int school_add_event(struct school *s, const char *event_id, struct err *err)
@@ -244,20 +283,20 @@ int school_add_event(struct school *s, const char *event_id, struct err *err)
     struct taught_example e = {
         .kind = TAUGHT_FROM_HISTORY, .score = NAN, .rms_dbfs = NAN, .duration_s = NAN, .n = 1, .n_clean = 1};
     struct lesson_notes notes = {.known = lesson_model(s->lesson)->n_labels};
+    struct found found = {0};
     uint16_t half[EVENT_EMBEDDING];
-    char model[64];
-    sqlite3_int64 row = 0;
     struct store_reader *r = store_read_open(s->dir, err);
 
     if (!r)
         return -1;
-    int rc = find_event(store_read_db(r), event_id, &row, e.source, model, err);
-    unsigned n = rc == 0 ? store_read_embedding(r, row, half, EVENT_EMBEDDING) : 0;
+    int rc = find_event(store_read_db(r), event_id, &found, err);
+    unsigned n = rc == 0 ? store_read_embedding(r, found.row, half, EVENT_EMBEDDING) : 0;
     store_read_close(r);
     if (rc < 0)
         return -1;
-    if (strcmp(model, s->teacher.model_name) != 0)
-        return err_set(err, "event %s was heard by the model %s, and cannot be used with %s", e.source, model,
+    memcpy(e.source, found.id, sizeof found.id);
+    if (strcmp(found.model, s->teacher.model_name) != 0)
+        return err_set(err, "event %s was heard by the model %s, and cannot be used with %s", e.source, found.model,
                        s->teacher.model_name);
     if (n != s->class.dims)
         return err_set(err, "no embedding is kept of event %s", e.source);
@@ -265,7 +304,11 @@ int school_add_event(struct school *s, const char *event_id, struct err *err)
         return err_set(err, "no memory");
     for (unsigned i = 0; i < n; i++)
         e.windows[i] = half_to_float(half[i]);
-    return put(s, &e, &notes, err);
+    const struct taught_example which = e;
+    if (put(s, &e, &notes, err) < 0)
+        return -1;
+    keep_clip(s, &which, found.clip);
+    return 0;
 }
 
 size_t school_usable(const struct school *s)
@@ -284,5 +327,8 @@ int school_finish(struct school *s, struct err *err)
         s->class = c;
         return -1;
     }
-    return taughtfile_write(&s->file, s->path, err);
+    if (taughtfile_write(&s->file, s->path, err) < 0)
+        return -1;
+    kept_sweep(s->dir, s->label, &s->file);
+    return 0;
 }

@@ -138,6 +138,10 @@ static struct telling look(const struct school *s)
     look_at_disagreement(&t);
     look_at_known(&t);
     look_at_taught(&t);
+    if (s->unkept > 0)
+        warn(&t,
+             "of %zu examples the sound is not kept (%s): another version of the model would need them taught again",
+             s->unkept, s->why);
     return t;
 }
 

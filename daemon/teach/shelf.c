@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/when.h"
+#include "daemon/teach/kept.h"
 #include "daemon/teach/taught.h"
 #include "daemon/teach/teacher.h"
 #include <errno.h>
@@ -70,12 +71,15 @@ static int list(const struct shelf_request *r)
     if (read_file(r, &f, &err) < 0)
         return fail(&err);
     if (f.n_classes)
-        printf("%-24s %8s  %-10s  %s\n", "label", "examples", "taught", "model");
+        printf("%-24s %8s %6s  %-10s  %s\n", "label", "examples", "sounds", "taught", "model");
     for (size_t i = 0; i < f.n_classes; i++) {
         const struct taught_class *c = &f.classes[i];
         when_day(c->taught_ms, day);
-        printf("%-24s %8zu  %-10s  %s%s\n", c->label, c->n_examples, day, c->model,
-               of_this(r, c) ? "" : " (not the one in use, or another version of it: not heard, teach it again)");
+        size_t kept = kept_count(r->dir, c);
+        printf("%-24s %8zu %6zu  %-10s  %s%s\n", c->label, c->n_examples, kept, day, c->model,
+               of_this(r, c) ? ""
+               : kept        ? " (not the one in use, or another version of it: not heard, earshot teach relearn)"
+                             : " (not the one in use, or another version of it: not heard, teach it again)");
     }
     if (f.n_corrections)
         printf("%zu correction%s of the model's own sounds: earshot label --list\n", f.n_corrections,
@@ -92,7 +96,9 @@ static void show_class(const struct shelf_request *r, const struct taught_class 
 
     when_text(c->taught_ms, when);
     printf("%s (%s)\ntaught %s to %s%s\n", c->label, c->name, when, c->model,
-           of_this(r, c) ? "" : ", which is another one than is in use: not heard, teach it again");
+           of_this(r, c)           ? ""
+           : kept_count(r->dir, c) ? ", which is another one than is in use: not heard, earshot teach relearn"
+                                   : ", which is another one than is in use: not heard, teach it again");
     if (!isnan(c->recall))
         printf("each example left out in turn, %.0f %% would be found from the others\n", 100 * (double)c->recall);
     printf("threshold 0.5, set for %.2g false alarm%s an hour of sound\n", (double)c->false_alarms_h,
@@ -104,7 +110,7 @@ static void show_class(const struct shelf_request *r, const struct taught_class 
             printf(", %.2f s at %.0f dBFS", (double)e->duration_s, (double)e->rms_dbfs);
         if (!isnan(e->score))
             printf(", %.2f from the others", (double)e->score);
-        putchar('\n');
+        puts(kept_has(r->dir, c->label, e) ? "" : ", no sound kept");
     }
 }
 
@@ -148,6 +154,25 @@ static int forget(const struct shelf_request *r)
     return EXIT_GOOD;
 }
 
+static int relearn(const struct shelf_request *r)
+{
+    const struct config *c = &r->cx->config;
+    struct renewed renewed;
+    char text[1000];
+    struct err err;
+
+    if (r->n)
+        return wrong_count(r, "relearn", "nothing more");
+    if (taught_relearn(r->dir, c->model.file, c->model.hop, RENEW_ALL, &renewed, NULL, 0, &err) < 0)
+        return fail(&err);
+    renew_text(&renewed, "model", text, sizeof text);
+    if (r->cx->json)
+        shelf_print(json_pack("{s:i, s:s}", "learned", (int)renewed.n, "told", text));
+    else
+        puts(*text ? text : "all that was taught is of this model: nothing to learn anew");
+    return *renewed.silent ? EXIT_FAILED : EXIT_GOOD;
+}
+
 static int export_class(const struct shelf_request *r)
 {
     struct taughtfile f;
@@ -172,8 +197,8 @@ static int export_class(const struct shelf_request *r)
 }
 
 /* All classes of one file into another. */
-static int take_over(struct taughtfile *to, struct taughtfile *from, const char *path, uint64_t hash, const char *model,
-                     struct err *err)
+static int take_over(const char *dir, struct taughtfile *to, struct taughtfile *from, const char *path, uint64_t hash,
+                     const char *model, struct err *err)
 {
     for (size_t i = 0; i < from->n_classes; i++)
         if (from->classes[i].hash != hash)
@@ -183,7 +208,13 @@ static int take_over(struct taughtfile *to, struct taughtfile *from, const char 
                 "teach it from its recordings",
                 path, from->classes[i].label, from->classes[i].model, model);
     for (size_t i = 0; i < from->n_classes; i++) {
-        printf("%s: %zu examples taken over\n", from->classes[i].label, from->classes[i].n_examples);
+        char label[LABEL_SIZE];
+        memcpy(label, from->classes[i].label, sizeof label);
+        printf("%s: %zu examples taken over\n", label, from->classes[i].n_examples);
+        struct taught_class *before = taughtfile_find(to, label);
+        if (before)
+            taughtfile_remove(to, before);
+        kept_sweep(dir, label, to); /* those were of other examples, whatever their names */
         if (taughtfile_put(to, &from->classes[i], err) < 0)
             return -1;
     }
@@ -199,7 +230,7 @@ static int import_one(const struct shelf_request *r, const char *path, struct ta
         return err_set(err, "%s: %s", path, strerror(errno));
     if (taughtfile_read(&from, path, false, err) < 0)
         return -1;
-    int rc = take_over(to, &from, path, hash, r->cx->config.model.file, err);
+    int rc = take_over(r->dir, to, &from, path, hash, r->cx->config.model.file, err);
     taughtfile_free(&from);
     return rc;
 }
@@ -233,7 +264,7 @@ const struct shelf_command *shelf_find(const char *name)
 {
     static const struct shelf_command commands[] = {
         {"list", list, true},           {"show", show, true},      {"forget", forget, false},
-        {"export", export_class, true}, {"import", import, false},
+        {"export", export_class, true}, {"import", import, false}, {"relearn", relearn, false},
     };
 
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)

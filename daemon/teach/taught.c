@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/when.h"
+#include "daemon/teach/kept.h"
 #include "daemon/teach/teacher.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,7 @@ static const char *kind_name(enum taught_kind kind)
     return kind == TAUGHT_FROM_FILE ? "file" : kind == TAUGHT_FROM_MICROPHONE ? "microphone" : "history";
 }
 
-static json_t *class_json(const struct taught_class *c)
+static json_t *class_json(const char *dir, const struct taught_class *c)
 {
     char when[WHEN_TEXT], hash[20];
     json_t *examples = json_array();
@@ -70,9 +71,10 @@ static json_t *class_json(const struct taught_class *c)
     for (size_t i = 0; i < c->n_examples; i++) {
         const struct taught_example *e = &c->examples[i];
         windows += e->n;
-        json_array_append_new(examples, json_pack("{s:o, s:s, s:o, s:o, s:o}", "source", json_text(e->source), "from",
-                                                  kind_name(e->kind), "rms_dbfs", number(e->rms_dbfs, 1), "duration_s",
-                                                  number(e->duration_s, 2), "score", number(e->score, 3)));
+        json_array_append_new(examples, json_pack("{s:o, s:s, s:o, s:o, s:o, s:b}", "source", json_text(e->source),
+                                                  "from", kind_name(e->kind), "rms_dbfs", number(e->rms_dbfs, 1),
+                                                  "duration_s", number(e->duration_s, 2), "score", number(e->score, 3),
+                                                  "sound", kept_has(dir, c->label, e)));
     }
     when_utc(c->taught_ms, when);
     snprintf(hash, sizeof hash, "%016" PRIx64, c->hash);
@@ -91,7 +93,7 @@ json_t *taught_json(const char *dir, struct err *err)
         return NULL;
     json_t *classes = json_array(), *corrections = json_array();
     for (size_t i = 0; i < f.n_classes; i++)
-        json_array_append_new(classes, class_json(&f.classes[i]));
+        json_array_append_new(classes, class_json(dir, &f.classes[i]));
     for (size_t i = 0; i < f.n_corrections; i++)
         json_array_append_new(corrections,
                               json_pack("{s:s, s:s, s:o, s:o}", "label", f.corrections[i].label, "event_id",
@@ -128,6 +130,8 @@ int taught_forget(const char *dir, const char *label, struct err *err)
         else {
             taughtfile_remove(&f, c);
             rc = taughtfile_write(&f, path, err);
+            if (rc == 0)
+                kept_sweep(dir, label, &f);
         }
     }
     taughtfile_free(&f);
@@ -143,7 +147,7 @@ static int relearn(const struct teacher *t, const struct verdicts *v, struct tau
 
     for (size_t i = 0; i < f->n_classes; i++) {
         struct taught_class *c = &f->classes[i];
-        if (c->hash != t->hash || c->verdicts == teacher_verdicts(t, v, c))
+        if (c->hash != t->hash || (c->w && c->verdicts == teacher_verdicts(t, v, c)))
             continue;
         if (teacher_fit(t, f, v, c, err) < 0)
             return -1;
@@ -182,8 +186,10 @@ static void forget_due(const char *dir)
     unlink(path);
 }
 
-int taught_relearn(const char *dir, const char *model, double hop_s, char *note, size_t size, struct err *err)
+int taught_relearn(const char *dir, const char *model, double hop_s, enum renewing which, struct renewed *renewed,
+                   char *note, size_t size, struct err *err)
 {
+    struct renewed unasked;
     struct teacher t;
     struct taughtfile f = {0};
     struct verdicts v = {0};
@@ -191,13 +197,16 @@ int taught_relearn(const char *dir, const char *model, double hop_s, char *note,
     size_t unused = 0;
     int rc = -1, fitted = 0;
 
+    renewed = renewed ? renewed : &unasked;
+    *renewed = (struct renewed){0};
     if (teacher_open(&t, model, hop_s, err) < 0)
         return -1;
     int lock = taught_lock(dir, err);
     if (lock >= 0)
         take_due(dir); /* before what is due is looked at: what comes from here on makes it anew */
     if (lock >= 0 && taught_path(dir, path, sizeof path, err) == 0 && taughtfile_read(&f, path, false, err) == 0 &&
-        verdict_tie(dir, t.model_name, t.hash, err) == 0 && verdicts_load(&v, dir, err) == 0)
+        verdict_tie(dir, t.model_name, t.hash, err) == 0 && verdicts_load(&v, dir, err) == 0 &&
+        renew_examples(dir, &t, hop_s, which, &f, renewed, err) == 0)
         fitted = rc = relearn(&t, &v, &f, &unused, err);
     if (rc >= 0)
         rc = taughtfile_write(&f, path, err);

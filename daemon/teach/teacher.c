@@ -40,6 +40,14 @@ void verdicts_free(struct verdicts *v)
 
 /* --- the teacher ---------------------------------------------------------------------------------------------------- */
 
+void teacher_model_name(const char *path, char out[64])
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+
+    snprintf(out, 64, "%.*s", (int)(n > 5 && n < 68 ? n - 5 : n), name);
+}
+
 int teacher_open(struct teacher *t, const char *model, double hop_s, struct err *err)
 {
     char path[PATH_MAX + 16];
@@ -50,9 +58,7 @@ int teacher_open(struct teacher *t, const char *model, double hop_s, struct err 
         teach_model_hash(t->model_path, &t->hash, err) < 0 ||
         background_path(t->model_path, path, sizeof path, err) < 0)
         return -1;
-    const char *slash = strrchr(t->model_path, '/'), *name = slash ? slash + 1 : t->model_path;
-    size_t n = strlen(name);
-    snprintf(t->model_name, sizeof t->model_name, "%.*s", (int)(n > 5 && n < 68 ? n - 5 : n), name);
+    teacher_model_name(t->model_path, t->model_name);
     struct stat st;
     if (stat(path, &st) < 0 && errno == ENOENT)
         return err_set(err,

@@ -30,6 +30,9 @@ struct teacher {
 int teacher_open(struct teacher *t, const char *model, double hop_s, struct err *err);
 void teacher_close(struct teacher *t);
 
+/* "/usr/share/earshot/models/earshot-s.onnx" -> "earshot-s" */
+void teacher_model_name(const char *path, char out[64]);
+
 /* Fits class c (which may stand in f or not) anew: head, figures, its examples' scores. c->label, dims, hash and examples are given. */
 int teacher_fit(const struct teacher *t, const struct taughtfile *f, const struct verdicts *v, struct taught_class *c,
                 struct err *err);

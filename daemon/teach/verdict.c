@@ -235,7 +235,7 @@ int verdict_each(const char *dir, bool (*fn)(void *ctx, const struct verdict_row
     int n = 0, rc = SQLITE_ROW;
 
     snprintf(path, sizeof path, "%s/" STORE_FILE, dir);
-    if (stat(path, &st) < 0)
+    if (stat(path, &st) < 0 || st.st_size == 0) /* not there, or being made */
         return 0;
     sqlite3 *db = open_db(dir, false, err);
     if (!db)
@@ -266,7 +266,7 @@ int verdict_tie(const char *dir, const char *model, uint64_t hash, struct err *e
     int rc = 0;
 
     snprintf(path, sizeof path, "%s/" STORE_FILE, dir);
-    if (stat(path, &st) < 0)
+    if (stat(path, &st) < 0 || st.st_size == 0) /* not there, or being made */
         return 0;
     sqlite3 *db = open_db(dir, true, err);
     if (!db)

@@ -5,6 +5,7 @@
 #include "daemon/teach/verdict.h"
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define STOP_S 0.2
+enum { TRIES = 5, AGAIN_MS = 2000 };
 
 /* Shared with the thread that learns; who of the two is the last one frees it. */
 struct job {
@@ -68,8 +70,10 @@ static void destroy(struct job *j)
 static void *learn(void *arg)
 {
     struct job *j = arg;
-    char note[400];
+    char note[400], anew[1000];
+    struct renewed renewed;
     struct err err;
+    int tries = 0;
 
     pthread_mutex_lock(&j->lock);
     do {
@@ -78,13 +82,20 @@ static void *learn(void *arg)
         snprintf(model, sizeof model, "%s", j->model);
         j->again = false;
         pthread_mutex_unlock(&j->lock);
-        bool good = taught_relearn(j->dir, model, hop_s, note, sizeof note, &err) == 0;
+        bool good = taught_relearn(j->dir, model, hop_s, RENEW_VERSIONS, &renewed, note, sizeof note, &err) == 0;
         if (!good && !j->failed)
             log_warn("nothing is learned of what was said of events: %s", err.text);
         j->failed = !good;
-        if (good)
+        if (good && renewed.n > 0) {
+            renew_text(&renewed, "version of the model", anew, sizeof anew);
+            log_info("taught sounds: %s", anew);
+        } else if (good)
             log_info("learned of what was said of events: %s", note);
+        bool later = !good && tries++ < TRIES && renew_needed(j->dir, model);
+        if (later) /* something else has the files at the moment; a taught sound that is not heard is worth waiting for */
+            poll(NULL, 0, AGAIN_MS);
         pthread_mutex_lock(&j->lock);
+        j->again |= later;
     } while (j->again && !j->left);
     j->running = false;
     bool mine = j->left;
@@ -134,7 +145,7 @@ void taught_watch_begin(struct taught_watch *w, const char *model, double hop_s)
     if (!w)
         return;
     snprintf(taken, sizeof taken, "%s/" VERDICT_TAKEN, w->job->dir);
-    if (is_due(w) || access(taken, F_OK) == 0)
+    if (is_due(w) || access(taken, F_OK) == 0 || renew_needed(w->job->dir, model))
         begin(w->job, model, hop_s);
 }
 

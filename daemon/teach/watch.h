@@ -18,7 +18,7 @@ int taught_watch_fd(const struct taught_watch *w);
  * a while. Main thread. */
 bool taught_watch_take(struct taught_watch *w, const char *model, double hop_s);
 
-/* Verdicts that came while no daemon ran. */
+/* Verdicts that came while no daemon ran, and a version of the model that another one was before what was taught was taught. */
 void taught_watch_begin(struct taught_watch *w, const char *model, double hop_s);
 
 /* What is being learned is waited for, 0.2 s at most, else left behind. */

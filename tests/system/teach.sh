@@ -87,9 +87,40 @@ mkdir other; cp "$root/models/earshot-s.onnx" other/earshot-s.onnx; printf '\0' 
 EARSHOT_MODELS=$W/other "$E" teach import gate.taught --state-dir "$W/s2" >out.txt 2>err.txt; rc=$?
 said "another model's: refused" 1 "earshot-s|background|cannot|another model"
 "$E" doctor --state-dir "$S" --model.file=us8k-mfcc40 --class.front_gate.threshold=0.4 >doctor.txt 2>&1
-check "  doctor names what is not heard any more" grep -q '^warn  taught sounds: 1 of 1 are not heard.*: front_gate; teach them again' doctor.txt
+check "  doctor names what is not heard any more" grep -q '^warn  taught sounds: 1 of 1 are not heard.*: front_gate (no sound of it is kept); teach them again' doctor.txt
 check "  and takes a rule for it as it is" bash -c "! grep -q 'does not know' doctor.txt"
 "$E" doctor --state-dir "$S" >doctor.txt 2>&1; check "  with its own model all is well" grep -q '^ok    taught sounds: 1' doctor.txt
+echo "--- another version of the model"
+mkdir newer
+python3 - "$root/models" <<'P' # the same net in other bytes, and its background
+import sys
+def fnv(b, h=14695981039346656037):
+    for v in b: h = (h ^ v) * 1099511628211 & 0xffffffffffffffff
+    return h
+model = open(sys.argv[1] + "/earshot-s.onnx", "rb").read() + b"\x32\x01x" # another doc_string
+b = bytearray(open(sys.argv[1] + "/earshot-s.background", "rb").read())
+b[21:29] = fnv(model).to_bytes(8, "little"); b[-8:] = fnv(b[:-8]).to_bytes(8, "little")
+open("newer/earshot-s.onnx", "wb").write(model); open("newer/earshot-s.background", "wb").write(b)
+P
+n() { EARSHOT_MODELS=$W/newer timeout 120 "$E" "$1" --state-dir "$W/up" "${@:2}" >out.txt 2>err.txt </dev/null; rc=$?; }
+t "Front gate" --replace chime0.wav chime1.wav chime2.wav chime3.wav chime4.wav
+EARSHOT_MODELS=$root/models "$E" teach --state-dir "$S" gone chime0.wav chime1.wav --model.keep_examples=off >/dev/null 2>&1
+cp -r "$S" up; rm -f up/taught.lock; t forget gone; cp -r up before
+check "the sounds of five examples are kept, for owner and group alone" bash -c "[ \$(find up/examples -name 'front_gate-*.flac' -perm 0640 | wc -l) = 5 ]"
+n classify --json chime5.wav; said "a new version: not heard, said, and what to do" 0 "2 of 2 taught sounds are not heard.*earshot teach relearn"
+n doctor; check "  doctor says which can be learned anew" grep -q 'warn  taught sounds: 2 of 2 .*: front_gate, gone (no sound of it is kept); earshot teach relearn' out.txt
+n teach list; said "  list too" 0 "^front_gate +5 +5 .*earshot teach relearn" out.txt; said "  list too" 0 "^gone +2 +0 .*teach it again" out.txt
+n teach front_gate chime7.wav; said "  another example of it: not before that" 2 "earshot teach relearn"
+n teach relearn; said "relearn: exit 1, for one stays silent" 1 "^front_gate: learned anew for this model; gone: not heard, for no sound is kept" out.txt
+n classify --json chime5.wav; said "  heard again" 0 "front_gate\",\"score\":[0-9.]*,\"start_s" out.txt
+"$E" classify --state-dir "$S" --json chime5.wav >own.txt 2>/dev/null
+check "  as well as before" python3 -c 'import json, sys
+a, b = ([e["score"] for e in json.loads(open(f).readline())["events"] if e["label"] == "front_gate"][0] for f in sys.argv[1:])
+print(a, b); sys.exit(abs(a - b) > 0.05)' out.txt own.txt
+n teach front_gate chime7.wav; said "  and taught on" 0 "^front_gate: taught from 6 examples" out.txt
+n teach forget gone; n teach relearn; said "nothing to learn anew" 0 "all that was taught is of this model" out.txt
+n teach forget front_gate; check "forget takes the sounds away" bash -c "[ -z \"\$(ls up/examples)\" ]"
+
 cp "$S/taught" kept; head -c 3000 kept >"$S/taught"
 "$E" classify --state-dir "$S" chime5.wav >out.txt 2>err.txt; rc=$?; said "a damaged file: said, and the model goes on" 0 "damaged.*what was taught is not heard"
 cp kept "$S/taught"
@@ -140,6 +171,13 @@ check "  by MQTT" got 'set/label/result \{"ok":false'
 t forget front_gate; said "forgotten while it learns: waits for that" 0 "front_gate is forgotten" out.txt; check "  forgotten while it runs: cleared" got '0 earshot/d/state/front_gate $' 30
 stop_pid pid; exec 7>&-
 check "nothing went wrong in the daemon" bash -c "! grep -Ei 'error|sanitizer' log.txt"
+
+"$E" teach forget gone --state-dir before >/dev/null
+exec 7<>fifo
+EARSHOT_MODELS=$W/newer "$E" run --config e.conf --state-dir before --input - --json <fifo 7>&- >run.txt 2>log.txt & echo $! >pid
+check "the daemon, with another version of the model: learned anew" wait_for 30 grep -q 'taught sounds: front_gate: learned anew for this version' log.txt
+check "  and in use" wait_for 10 grep -q 'what was taught is read anew: 1 sound in use' log.txt
+stop_pid pid; exec 7>&-
 
 echo "--- no daemon"
 cp with_gate "$S/taught"
