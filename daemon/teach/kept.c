@@ -20,8 +20,9 @@ enum { BLOCK = 4096 };
 static void file_name(const char *label, const struct taught_example *e, char out[CLIP_SIZE])
 {
     uint64_t h = fnv_add(FNV_START, e->source, strlen(e->source));
+    unsigned char kind = (unsigned char)e->kind;
 
-    h = fnv_add(h, &(unsigned char){(unsigned char)e->kind}, 1);
+    h = fnv_add(h, &kind, 1);
     snprintf(out, CLIP_SIZE, "%.47s-%016" PRIx64 SUFFIX, label, h);
 }
 

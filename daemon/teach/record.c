@@ -10,7 +10,6 @@
 #include <math.h>
 #include <sndfile.h>
 #include <spawn.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,13 +134,14 @@ static void draw_wave(const struct take *t)
 }
 
 /* Of what it says, nothing is shown. Spawned, not forked: what sound libraries do in a forked child may end it. */
-static bool play_with(const char *program, const char *path)
+static bool play_with(const char *program, char *path)
 {
-    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)path, NULL};
+    char name[16], *argv[] = {name, path, NULL};
     posix_spawn_file_actions_t files;
     int status = 1;
     pid_t child;
 
+    snprintf(name, sizeof name, "%s", program);
     if (posix_spawn_file_actions_init(&files) != 0)
         return false;
     bool started = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&

@@ -10,9 +10,9 @@
 struct school {
     char dir[PATH_MAX - 64], path[PATH_MAX], clips[PATH_MAX];
     bool begun, keep; /* begun: file and class are as they should be */
-    size_t unkept; /* examples whose sound could not be kept, ... */
-    char why[300]; /* ... and why, of the last */
-    int lock;      /* on what is taught; -1: not held */
+    size_t unkept;    /* examples whose sound could not be kept, ... */
+    char why[300];    /* ... and why, of the last */
+    int lock;         /* on what is taught; -1: not held */
     struct teacher teacher;
     struct lesson *lesson;
     struct taughtfile file;

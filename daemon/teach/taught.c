@@ -189,7 +189,7 @@ static void forget_due(const char *dir)
 int taught_relearn(const char *dir, const char *model, double hop_s, enum renewing which, struct renewed *renewed,
                    char *note, size_t size, struct err *err)
 {
-    struct renewed unasked;
+    struct renewed unasked = {0};
     struct teacher t;
     struct taughtfile f = {0};
     struct verdicts v = {0};
