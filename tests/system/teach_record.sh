@@ -30,16 +30,16 @@ heard() { stat -c %s speaker.raw; }
 
 echo "--- a microphone of its own"
 check "the loudspeaker is silent before" test "$(loud 0)" = 0
-t gate --record 2 --seconds 1.5 --wave --play
+t gate --record 2 --seconds 2 --wave --play
 check "two takes, exit 0" test "$rc" = 0
 has "  a countdown" 'gate, 1 of 2: make the sound after "now" ... 3 2 1 now'
-has "  a level meter" '^ +\[[|]?=.*\] +-[0-9.]+ dBFS +[01]\.[0-9] s'
-has "  each as a waveform" '^  1.5 s, loudest -?[0-9]+ dBFS'
+has "  a level meter" '^ +\[[|]?=.*\] +-[0-9.]+ dBFS +[012]\.[0-9] s'
+has "  each as a waveform" '^  2.0 s, loudest -?[0-9]+ dBFS'
 has "  taught" '^gate: taught from 2 examples'
 sleep 0.5; ms=$(loud 0)
 check "  both were played: the loudspeaker was loud for $ms ms" test "$ms" -gt 300
 before=$(heard)
-t gate --record 1 --seconds 1; check "without --play it stays silent" test "$(loud "$before")" = 0
+t gate --record 1 --seconds 2.5; check "without --play it stays silent" test "$(loud "$before")" = 0
 has "  the takes of before stay" '^gate: taught from 3 examples'
 timeout 60 "$E" teach --state-dir "$W/state" --input nosuch gate --record 1 >lines.txt 2>&1 </dev/null; rc=$?
 check "no microphone: exit 1" test "$rc" = 1
@@ -58,14 +58,14 @@ echo "--- the running daemon's"
 listening() { "$V" info | grep -qi earshot; }
 wait_for 10 listening
 before=$(heard)
-t bell --record 1 --seconds 1.5 --play
+t bell --record 1 --seconds 2 --play
 check "a take, exit 0" test "$rc" = 0
 has "  a countdown" 'bell, 1 of 1: make the sound after "now" ... 3 2 1 now'
-has "  a level meter" '^ +\[[|]?=.*\] +-[0-9.]+ dBFS +[01]\.[0-9] s'
+has "  a level meter" '^ +\[[|]?=.*\] +-[0-9.]+ dBFS +[012]\.[0-9] s'
 sleep 0.5; ms=$(loud "$before")
 check "  played back ($ms ms)" test "$ms" -gt 100
 check "  the daemon hears it from then on" wait_for 10 grep -q 'what was taught is read anew: 2 sounds in use' log.txt
-PATH=/nowhere /usr/bin/env "$E" teach --state-dir "$W/state" bell --record 1 --seconds 1 --play >lines.txt 2>&1 </dev/null; rc=$?
+PATH=/nowhere /usr/bin/env "$E" teach --state-dir "$W/state" bell --record 1 --seconds 2.5 --play >lines.txt 2>&1 </dev/null; rc=$?
 check "no program that plays: said, and taught all the same" bash -c "[ $rc = 0 ] && grep -q 'it cannot be played' lines.txt"
 "$V" unplug
 "$E" teach --state-dir "$W/state" bell --record 1 --seconds 1 >lines.txt 2>&1 </dev/null; rc=$?
