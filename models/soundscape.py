@@ -154,6 +154,13 @@ def check(a):
         raise SystemExit("--minutes, --piece and --gap must be above 0, --others 0 to 1")
 
 
+def left(a, clips, vocabulary):
+    """Without the clips of folds and the sounds that are to stay unheard, and what else was cut from those recordings."""
+    gone = {c.family for c in load_clips(a.manifest, parse_folds(a.without), vocabulary)} if a.without else set()
+    names = parse_folds(a.without_sounds) if a.without_sounds else {}
+    return [c for c in clips if c.family not in gone and c.name not in names.get(c.dataset, [])]
+
+
 def run(a):
     if not a.manifest.is_file():
         raise SystemExit(f"{a.manifest}: no such file")
@@ -162,7 +169,7 @@ def run(a):
     clips_of = lambda split: load_clips(a.manifest, folds, vocabulary, half[split])
     if a.do == "make":
         check(a)
-        make(a.out, clips_of(a.split), vocabulary, a.split, a.labels, a.snr, a.beds, a.minutes, a.others, a.seed,
+        make(a.out, left(a, clips_of(a.split), vocabulary), vocabulary, a.split, a.labels, a.snr, a.beds, a.minutes, a.others, a.seed,
              a.piece, a.gap)
     elif a.do == "clips":
         played_elsewhere(a.out, a.manifest, clips_of("train"), a.split, a.seed)
@@ -197,6 +204,8 @@ def arguments():
         one.add_argument("--seed", type=int, default=1)
     for one in (m, c):
         one.add_argument("--split", choices=SPLITS, default="test")
+    m.add_argument("--without", help="folds like --folds: their clips, and all of the same recordings, are left out")
+    m.add_argument("--without-sounds", metavar="SET:NAME+NAME", help="a data set's names for sounds that are left out")
     m.add_argument("--labels", default="all", help="all, none or slugs (%(default)s)")
     m.add_argument("--snr", default="10", help="dB, of which each sound draws one (%(default)s)")
     m.add_argument("--beds", default="speech,music", help=", ".join(beds.KINDS) + ": one a file in turn (%(default)s)")

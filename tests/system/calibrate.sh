@@ -121,6 +121,62 @@ else
     skip "8 bits: python3-torch is not installed"
 fi
 
+echo "--- taught by streams"
+if "$PYTHON" -c 'import torch' 2>/dev/null; then
+    # The default model with a plain last layer, whatever it ships with; a stream with two sirens in it, and one with none.
+    "$PYTHON" - "$root/models/earshot-s.onnx" "$root" <<'PY'
+import sys, numpy as np, onnx
+sys.path.insert(0, sys.argv[2] + "/models")
+from audiofile import read_audio, write_audio
+m = onnx.load(sys.argv[1])
+last = next(n for n in m.graph.node if n.op_type == "Gemm" and n.input[0] == "embedding" and n.name != "streams.wide")
+for n in [n for n in m.graph.node if n.name.startswith("streams.") and n is not last]:
+    m.graph.node.remove(n)
+last.output[0] = "scores"
+onnx.save(m, "last.onnx")
+sounds = {n: read_audio(f"{sys.argv[2]}/tests/data/{n}.flac") for n in ("siren", "rain", "knock")}
+for name, spans in (("with", ((8, 12, "siren"), (20, 24, "siren"))), ("without", ())):
+    x = np.random.default_rng(len(name)).standard_normal(30 * 16000) * 0.003
+    for at, which in ((2, "rain"), (15, "knock"), *((int(a), w) for a, _, w in spans)):
+        y, rate = sounds[which]
+        y = np.interp(np.arange(0, min(4, len(y) / rate), 1 / 16000) * rate, np.arange(len(y)), y)
+        x[16000 * at:16000 * at + len(y)] += y * 0.3
+    write_audio(f"{name}.flac", x, 16000)
+    open(f"{name}.csv", "w").write("onset,offset,label\n" + "".join(f"{a},{b},{w}\n" for a, b, w in spans))
+open("LIST.csv", "w").write("audio,annotations\nwith.flac,with.csv\nwithout.flac,without.csv\n")
+open("lacks.csv", "w").write("audio,annotations\nwith.flac,nothing.csv\n")
+PY
+    streams() { timeout 300 "$PYTHON" "$root/models/stream_head.py" "$@" --earshot "$EARSHOT" >out.txt 2>err.txt; rc=$?; }
+    streams last.onnx LIST.csv -o head.onnx --labels siren --steps 60
+    check "stream_head.py teaches the last layers a label" test "$rc" = 0 -a -n "$(grep '^2 streams, .*: siren 2$' out.txt)"
+    for m in last head; do
+        "$EARSHOT" features --model ./$m.onnx --give scores --hop 0.5 with.flac -o $m-scores.npy 2>/dev/null
+        "$EARSHOT" features --model ./$m.onnx --hop 0.5 with.flac -o $m-embedding.npy 2>/dev/null
+    done
+    check "sirens rise over the rest, the other labels' scores and the embedding stay, bit by bit" "$PYTHON" - head.onnx <<'PY'
+import sys, numpy as np, onnx
+m = onnx.load(sys.argv[1])
+k = next(p.value for p in m.metadata_props if p.key == "earshot.labels").split().index("siren")
+a, b, e, f = (np.load(n + ".npy") for n in ("last-scores", "head-scores", "last-embedding", "head-embedding"))
+others = np.arange(a.shape[1]) != k
+assert (a[:, others] == b[:, others]).all() and (e == f).all()
+holds = np.zeros(len(b), bool)
+holds[[16, 17, 18, 19, 20, 21, 22, 40, 41, 42, 43, 44, 45, 46]] = True
+far = np.ones(len(b), bool)
+far[13:27] = far[37:51] = False
+assert b[holds, k].max() > 0.5 > b[far, k].max(), (b[:, k], a[:, k])
+PY
+    streams last.onnx LIST.csv -o again.onnx --labels siren --steps 60
+    check "the same arguments, the same file" cmp head.onnx again.onnx
+    streams head.onnx LIST.csv -o out.onnx --labels siren;     refused "a second time" "has this been done to it before?"
+    streams last.onnx LIST.csv -o out.onnx --labels sirene;    refused "a label it lacks" "no label sirene"
+    streams last.onnx LIST.csv -o out.onnx --labels gun_shot;  refused "streams without it" "none of the streams holds gun_shot"
+    streams last.onnx lacks.csv -o out.onnx --labels siren;    refused "no annotations" "lacks.csv:2: "
+    streams last.onnx none.csv -o out.onnx --labels siren;     refused "no list" "none.csv"
+else
+    skip "streams: python3-torch is not installed"
+fi
+
 echo "--- refusals"
 calibrate softmax.onnx said.npz -o out.onnx;          refused "softmax" "only sigmoid is calibrated"
 calibrate nothing.onnx said.npz -o out.onnx;          refused "no such model" nothing.onnx
