@@ -97,7 +97,7 @@ stream alarms "$alarms" speech,music,kitchen 0.1 3
 stream all all speech,music,kitchen,traffic,quiet 0.1 3
 stream beds none speech,music,kitchen,speech,music 0 5
 stream_head() { # MODEL OUT
-    has "$2" || "$PYTHON" models/stream_head.py "$1" "$WORK"/heard/{alarms,all,beds}/LIST.csv -o "$2" --labels "$alarms" --earshot "$EARSHOT"
+    has "$2" || "$PYTHON" models/stream_head.py "$1" "$WORK"/heard/{alarms,all,beds}/LIST.csv -o "$2" --earshot "$EARSHOT"
 }
 
 # --- calibration and thresholds, from the twin ---
