@@ -127,7 +127,7 @@ class Data:
         check = np.array([g % 25 == 0 for g in group]) & bool(hold)
         self.held = np.flatnonzero((held | real_alarm) & ~copy)
         self.check = np.flatnonzero(~held & ~leak & ~never & check & ~copy)
-        usable = ~held & ~leak & ~never & ~check
+        usable = self.usable = ~held & ~leak & ~never & ~check
         self.train = np.flatnonzero(usable & ~copy)
         index = {r["path"]: i for i, r in enumerate(self.rows) if not copy[i]}
         self.copies, self.scenes = collections.defaultdict(list), collections.defaultdict(list)
@@ -175,6 +175,36 @@ class Data:
             self.score[at] = torch.from_numpy(score)
             self.emb[at] = torch.from_numpy((emb - self.seen[0]) / self.seen[1]).float()
             self.has_teacher[at] = 1
+
+    def listen(self, folder):
+        """Takes mixtures.py's mixtures that the teacher heard as they are, but for those of held clips. They are read as they are drawn."""
+        index = {r["path"]: i for i, r in enumerate(self.rows) if "room" not in r and "scene" not in r}
+        parts, self.heard_mel, which = collections.defaultdict(list), [], []
+        for n, path in enumerate(sorted(folder.glob("*.npz"))):
+            z = np.load(path)
+            self.heard_mel.append(np.load(path.with_suffix(".mel.npy"), mmap_mode="r"))
+            own = np.array([index.get(p, -1) for p in json.loads(str(z["paths"]))] + [-2])      # a second clip -1: none
+            a, b = (own[z["drawn"][:, k].astype(int)] for k in (0, 1))
+            ok = np.flatnonzero((a >= 0) & (b != -1) & self.usable[a] & ((b == -2) | self.usable[b]))
+            a, b, below = a[ok], b[ok], torch.from_numpy(z["drawn"][ok, 2:].astype(np.float32))
+            y, known = self.both(self.y[a], self.known[a], self.y[b].clone(), self.known[b], below)
+            two = torch.from_numpy(b >= 0)[:, None]
+            which += [(n, i) for i in ok]
+            parts["y"].append(torch.where(two, y, self.y[a])), parts["known"].append(torch.where(two, known, self.known[a]))
+            parts["score"].append(torch.from_numpy(z["score"][ok].astype(np.float32)))
+            parts["emb"].append(torch.from_numpy((z["emb"][ok].astype(np.float32) - self.seen[0]) / self.seen[1]).float())
+        if not which:
+            raise SystemExit(f"{folder}: no mixture of clips that may be trained on; mixtures.py makes some")
+        self.heard = {k: torch.cat(v) for k, v in parts.items()} | {"which": np.array(which)}
+
+    def heard_bag(self, n, k, rng):
+        """As `bag`, of mixtures that the teacher heard: nothing but their level is changed, a little is blanked."""
+        i = rng.integers(0, len(self.heard["which"]), n)
+        x = np.stack([self.heard_mel[m][at, s:s + FRAMES] for m, at in self.heard["which"][i]
+                      for s in rng.integers(0, self.heard_mel[m].shape[1] - FRAMES + 1, k)])
+        e = (torch.from_numpy(x.astype(np.float32)).exp() - OFFSET).clamp_min(0)
+        e *= (10 ** ((torch.rand(n, 1, 1) * 30 - 20) / 20)).repeat_interleave(k, 0)
+        return (self.spoil(e, n, k, 0.4), *(self.heard[key][i] for key in ("y", "known", "score", "emb")), torch.ones(n))
 
     def both(self, y, known, yo, known_o, below):
         """(wanted, counting) of two clips at once, the second so many dB below: within 8 dB both are to be heard."""
@@ -263,17 +293,17 @@ class Data:
         return self.spoil(e, len(idx), k), y, known, score, emb, trust
 
     @staticmethod
-    def spoil(e, n, k):
-        """Sounds that start or stop in the window, room noise, padding; then the logarithm, masked bands and frames."""
+    def spoil(e, n, k, often=1.0):
+        """Sounds that start or stop in the window, room noise, padding, the less `often`; the logarithm, masked bands and frames."""
         t = torch.arange(FRAMES)[None, :, None]
 
         def some(share, low, high, other):
-            chosen = torch.rand(n * k, 1, 1) < share
+            chosen = torch.rand(n * k, 1, 1) < share * often
             return torch.where(chosen, torch.randint(low, high, (n * k, 1, 1)), torch.tensor(other))
 
         e = e * (t >= some(0.12, 0, 60, 0)) * (t < some(0.08, 30, FRAMES, FRAMES))
         level = torch.exp(torch.rand(n, 1, 1) * 4 - 6.5).minimum(e.view(n, -1).mean(1)[:, None, None] * 0.7)
-        noise = level * curve(n, 4, 0.7) * (torch.rand(n, 1, 1) < 0.5)
+        noise = level * curve(n, 4, 0.7) * (torch.rand(n, 1, 1) < 0.5 * often)
         e = e + noise.repeat_interleave(k, 0) * (1 + 0.3 * torch.randn(n * k, FRAMES, BANDS)).clamp_min(0.05)
         x = normal((e * (t < some(0.12, 20, FRAMES, FRAMES)) + OFFSET).log())
         for size, widest, dim in ((FRAMES, 12, 1), (BANDS, 8, 2)):

@@ -17,7 +17,7 @@ import argparse, csv, json, math, os, pathlib, tempfile, time
 import numpy as np, torch, torch.distributed as dist, torch.nn as nn, torch.nn.functional as F
 from earshot_s_data import BANDS, FRAMES, SPLITS, Data, mix_style
 from earshot_s_net import Student
-from recipe import LOGMEL, add_metadata, extract, freesound_ids, read_audio, write_audio
+from recipe import LOGMEL, add_metadata, extract, halve_weights, freesound_ids, read_audio, write_audio
 
 SYNC = 8                                          # steps between two averagings of the workers' weights
 
@@ -93,8 +93,9 @@ def masked_bce(z, y, known):
 
 
 def loss_of(student, d, clips, rng, a):
-    n, k = len(clips), a.windows
-    x, y, known, score, emb, trust = d.bag(clips, k, rng)
+    m, k = round(a.heard_share * len(clips)) if a.heard else 0, a.windows
+    n = len(clips) - m
+    x, y, known, score, emb, trust = d.bag(clips[:n], k, rng)
     x = mix_style(x, n, k, a.style)
     if rng.random() < a.mixup:                                   # mixup of whole bags (Zhang et al., 2018)
         lam = torch.from_numpy(rng.beta(0.4, 0.4, n).astype(np.float32))
@@ -103,6 +104,9 @@ def loss_of(student, d, clips, rng, a):
         x = (v * lam[..., None, None] + v[p] * (1 - lam)[..., None, None]).view(-1, 1, FRAMES, BANDS)
         y, score, emb = (q * lam + q[p] * (1 - lam) for q in (y, score, emb))
         known, trust = known * known[p], trust * trust[p]
+    if m:
+        x, y, known, score, emb, trust = (torch.cat(q) for q in zip((x, y, known, score, emb, trust), d.heard_bag(m, k, rng)))
+        n += m
     with torch.autocast("cpu", dtype=torch.bfloat16):
         h = student.net.embed(x.contiguous(memory_format=torch.channels_last))
     h = h.float()
@@ -139,6 +143,8 @@ def worker(rank, a):
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{a.port}", rank=rank, world_size=a.workers)
     d = Data(a.data, a.teacher, a.split)
     d.room_share, d.scene_share, d.more_share = a.rooms, a.scenes, a.more
+    if a.heard:
+        d.listen(a.heard)
     student, mean = (Student(len(d.vocab)).to(memory_format=torch.channels_last) for _ in range(2))
     torch.manual_seed(a.seed)
     for m in student.modules():
@@ -152,7 +158,7 @@ def worker(rank, a):
         step = state["step"]
     else:
         if a.init:
-            student.load_state_dict(torch.load(a.init)["mean"])
+            student.begin_with(torch.load(a.init)["mean"])
         mean.load_state_dict(student.state_dict())
     floats = [t for t in student.state_dict().values() if t.dtype.is_floating_point]
     (rng, clips), t0, total = draw(d, a.seed, step, rank), time.time(), 0.0
@@ -235,6 +241,7 @@ def export(a):
     net, step = load(a, d)
     torch.onnx.export(net, torch.zeros(1, 1, FRAMES, BANDS), str(a.onnx), opset_version=13, input_names=["logmel"],
                       output_names=["scores", "embedding"])
+    halve_weights(a.onnx)                                      # 1.3 MB instead of 2.6
     add_metadata(a.onnx, "logmel", LOGMEL, {
         "window_s": "1.0", "labels": "\n".join(d.vocab), "activation": "sigmoid",
         "thresholds": "\n".join("0.50" for _ in d.vocab), "pooling": "loud_logit",
@@ -281,6 +288,8 @@ def arguments():
     t.add_argument("--rooms", type=float, default=0.4, help="share of the clips that are heard in another room")
     t.add_argument("--scenes", type=float, default=0.4, help="share of the clips in whose place one of their mixtures is heard")
     t.add_argument("--more", type=float, default=0.3, help="share of the clips that have no label, where there are such")
+    t.add_argument("--heard", type=pathlib.Path, help="folder of mixtures.py: what the teacher heard just so")
+    t.add_argument("--heard-share", type=float, default=0.6, help="of the bags: such mixtures")
     t.add_argument("--lr", type=float, default=2e-3)
     t.add_argument("--decay", type=float, default=1e-2)
     t.add_argument("--keep", type=float, default=0.998, help="of the weights' running mean")

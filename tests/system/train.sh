@@ -107,6 +107,58 @@ for i, a, b in two:
 train train "$tmp/h.pt" "$tmp/mel.npz" "$tmp/s.npz" --steps 20 --save 20 --clips 8 --windows 2 --scenes 0.8 >"$tmp/h.log" 2>&1
 check "and the net trains on them" grep -q '^step 20' "$tmp/h.log"
 
+# --- mixtures that the teacher hears just as the net will ---
+mixtures() {
+    timeout 300 "$PYTHON" "$root/models/mixtures.py" "$1" "$tmp/synth/folds.csv" --teacher "$tmp/teacher.onnx" --number 40 \
+        --earshot "$EARSHOT" "${@:2}" >>"$tmp/log" 2>&1
+}
+same_mixtures() { # A B: the same files, the same numbers in them
+    "$PYTHON" -c 'import sys, pathlib, numpy as np
+a, b = ({f.name: np.load(f) for f in sorted(pathlib.Path(p).glob("*.np[yz]"))} for p in sys.argv[1:])
+flat = lambda z: [z[k] for k in sorted(z)] if hasattr(z, "files") else [z]
+sys.exit(not a or set(a) != set(b) or not all(np.array_equal(x, y) for n in a for x, y in zip(flat(a[n]), flat(b[n]))))' "$1" "$2"
+}
+mixtures "$tmp/x"
+mixtures "$tmp/y"
+check "mixtures: the same seed gives the same" same_mixtures "$tmp/x" "$tmp/y"
+mixtures "$tmp/z" --seed 8
+check "another seed: others" bash -c "test -s '$tmp/z/000000.npz' && ! cmp -s '$tmp/x/000000.npz' '$tmp/z/000000.npz'"
+check "what the teacher says is said of the very samples that the features are of" "$PYTHON" -c '
+import sys, pathlib, types; sys.path.insert(0, sys.argv[1] + "/models")
+import numpy as np, torch, mixtures as m
+from teacher import Teacher
+path = pathlib.Path
+a = types.SimpleNamespace(manifest=[path(sys.argv[2])], teacher=sys.argv[3], seed=7, earshot=sys.argv[5])
+z, mel, maker, alone = np.load(sys.argv[4] + "/000000.npz"), np.load(sys.argv[4] + "/000000.mel.npy"), m.Maker(a), Teacher(sys.argv[3])
+for n in range(5):
+    which, x = maker.mixture(n)
+    with torch.no_grad():
+        score, emb = alone(x, m.FS)
+    assert tuple(z["drawn"][n]) == which and np.abs(m.logmel(x[None])[0] - mel[n]).max() < 0.02, n
+    assert np.abs(z["score"][n] - score).max() < 1e-3 and np.abs(z["emb"][n] - emb).max() < 0.01 * np.abs(emb).max(), n
+' "$root" "$tmp/synth/folds.csv" "$tmp/teacher.onnx" "$tmp/x" "$EARSHOT"
+"$PYTHON" "$root/models/teacher.py" "$tmp/teacher.onnx" "$tmp/synth/folds.csv" "$tmp/said.npz" >>"$tmp/log" 2>&1
+check "no mixture with a clip that is held out is trained on" "$PYTHON" -c '
+import sys, pathlib; sys.path.insert(0, sys.argv[1] + "/models")
+import json, numpy as np
+from earshot_s_data import Data
+d = Data([sys.argv[2]], [sys.argv[3]], 4)
+d.listen(pathlib.Path(sys.argv[4]))
+z = np.load(sys.argv[4] + "/000000.npz")
+paths, held = json.loads(str(z["paths"])), {d.rows[i]["path"] for i in d.held}
+took = [{paths[int(i)] for i in z["drawn"][at, :2] if i >= 0} for _, at in d.heard["which"]]
+left = [any(paths[int(i)] in held for i in r[:2] if i >= 0) for r in z["drawn"]]
+assert took and any(left) and not any(t & held for t in took)
+' "$root" "$tmp/mel.npz" "$tmp/said.npz" "$tmp/x"
+heard() {
+    train train "$1" "$tmp/mel.npz" --teacher "$tmp/said.npz" --heard "$2" --steps 20 --save 20 --clips 8 --windows 2 "${@:3}"
+}
+heard "$tmp/k.pt" "$tmp/x" >"$tmp/k.log" 2>&1
+check "and the net trains on the others" grep -q '^step 20' "$tmp/k.log"
+mkdir "$tmp/none"
+heard "$tmp/n.pt" "$tmp/none" >"$tmp/n.log" 2>&1
+check "a folder without any is named" grep -q "none: no mixture" "$tmp/n.log"
+
 # --- sounds without labels: cut from what packages hold, and named by the teacher alone ---
 more=$tmp/more/files/some-game
 mkdir -p "$more/sounds/music" "$more/doc"
