@@ -22,6 +22,7 @@ import numpy as np
 import onnx
 from scipy.optimize import minimize
 from scipy.special import expit
+from recipe import halve_weights
 
 LOGIT_MAX, BINS, PARTS = 16.0, 15, 5
 SCALE, BIAS = (0.01, 100.0), (-100.0, 100.0)      # what the program allows
@@ -225,6 +226,7 @@ def main():
     p.add_argument("-o", "--output", metavar="OUT.onnx", help="the calibrated model; may be MODEL.onnx itself")
     p.add_argument("--thresholds", metavar="FILE", help="lines `LABEL THRESHOLD`, of calibrated scores")
     p.add_argument("--strength", type=float, default=10.0, help="pull towards one calibration for all labels (10)")
+    p.add_argument("--float16", action="store_true", help="store the weights in half the size (recipe.py: halve_weights)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--labels", action="store_true", help="print the scale and bias of each label")
     a = p.parse_args()
@@ -255,6 +257,8 @@ def main():
             print(f"{vocab[k]:26}{count:6} scale {found[k, 0]:6.3f} bias {found[k, 1]:+7.3f}")
     if a.output:
         write(model, a.output, vocab, found, chosen)
+        if a.float16:
+            halve_weights(a.output)
 
 
 if __name__ == "__main__":

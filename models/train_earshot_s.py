@@ -17,7 +17,7 @@ import argparse, csv, json, math, os, pathlib, tempfile, time
 import numpy as np, torch, torch.distributed as dist, torch.nn as nn, torch.nn.functional as F
 from earshot_s_data import BANDS, FRAMES, SPLITS, Data, mix_style
 from earshot_s_net import Student
-from recipe import LOGMEL, add_metadata, extract, halve_weights, freesound_ids, read_audio, write_audio
+from recipe import LOGMEL, add_metadata, extract, freesound_ids, read_audio, write_audio
 
 SYNC = 8                                          # steps between two averagings of the workers' weights
 
@@ -241,7 +241,6 @@ def export(a):
     net, step = load(a, d)
     torch.onnx.export(net, torch.zeros(1, 1, FRAMES, BANDS), str(a.onnx), opset_version=13, input_names=["logmel"],
                       output_names=["scores", "embedding"])
-    halve_weights(a.onnx)                                      # 1.3 MB instead of 2.6
     add_metadata(a.onnx, "logmel", LOGMEL, {
         "window_s": "1.0", "labels": "\n".join(d.vocab), "activation": "sigmoid",
         "thresholds": "\n".join("0.50" for _ in d.vocab), "pooling": "loud_logit",

@@ -6,16 +6,16 @@
 #   TEACHER  mn04 as import_efficientat.py writes it, or mn04_10s.onnx         (../shared/models/mn04_10s.onnx)
 #   WORK     where everything on the way is kept                               (build/train)
 #   OUT      the model                                                         (build/train/earshot-s.onnx)
-#   STEPS, SECOND, THIRD  steps of the three parts of training (11000, 8000, 7500)
-#   MIXTURES  that scenes.py makes (12000)
+#   STEPS, SECOND, THIRD, FOURTH  steps of the four parts of training (11000, 8000, 7500, 10000)
+#   SCENES, MIXTURES  how many mixtures scenes.py (12000) and mixtures.py (60000) make
 #   MORE     sounds without labels: made by more_audio.py where they are not there, 6 GB to download; empty: none ($WORK/more)
 #   HEARD    minutes of streams of each of three kinds that the last layers of the alarms are taught by (150)
 #   WORKERS  processes that train one net (2)       FOLDS  splits to cross-validate, such as "1 2 3" (none)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data} TEACHER=${TEACHER:-../shared/models/mn04_10s.onnx} WORK=${WORK:-build/train}
-OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000} THIRD=${THIRD:-7500} MORE=${MORE-$WORK/more}
-MIXTURES=${MIXTURES:-12000} HEARD=${HEARD:-150} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
+OUT=${OUT:-$WORK/earshot-s.onnx} STEPS=${STEPS:-11000} SECOND=${SECOND:-8000} THIRD=${THIRD:-7500} FOURTH=${FOURTH:-10000} MORE=${MORE-$WORK/more}
+SCENES=${SCENES:-12000} MIXTURES=${MIXTURES:-60000} HEARD=${HEARD:-150} WORKERS=${WORKERS:-2} FOLDS=${FOLDS:-} SEED=${SEED:-0}
 PYTHON=${PYTHON:-/usr/bin/python3} EARSHOT=${EARSHOT:-build/earshot}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # a worker a core: threads of its own would only get in its way
 for need in "$DATA/manifest.csv" "$TEACHER" "$EARSHOT"; do
@@ -28,7 +28,7 @@ mkdir -p "$WORK"
 s() { "$PYTHON" models/train_earshot_s.py "$@"; }
 scenes() {
     models/scenes.py "$DATA/manifest.csv" "$WORK/scenes.npz" --teacher "$TEACHER" --synth "$WORK/synth/manifest.csv" \
-        --mixtures "$MIXTURES" --earshot "$EARSHOT" "$@"
+        --mixtures "$SCENES" --earshot "$EARSHOT" "$@"
 }
 has() { [ -e "$1" ] && echo "train_s.sh: $1 is there" >&2; }
 
@@ -56,6 +56,13 @@ if [ "$MORE" ]; then
         s features "$MORE/manifest.csv" "$WORK/more.npz" --earshot "$EARSHOT"
     }
 fi
+sounds=("$DATA/manifest.csv" "$WORK/synth/manifest.csv")
+[ -z "$MORE" ] || sounds+=("$MORE/manifest.csv")
+for ((i = 1; i <= WORKERS; i++)); do
+    "$PYTHON" models/mixtures.py "$WORK/mixtures" "${sounds[@]}" --teacher "$TEACHER" --number "$MIXTURES" --parts "$i/$WORKERS" \
+        --earshot "$EARSHOT" &
+done
+wait
 data=("$WORK/data.npz" "$WORK/rooms.npz" "$WORK/synth.npz")
 heard=("${data[@]}" "$WORK/scenes.npz")
 all=("${heard[@]}") words=("$WORK/teacher.npz")
@@ -67,6 +74,8 @@ taught=(--teacher "${words[@]}" --workers "$WORKERS" --seed "$SEED")
 second=(--lr 1.5e-3 --mixup 0.1 --style 0.15 --rooms 0.35 --scenes 0.45)
 # The third hears much that nobody has named but the teacher.
 third=(--lr 1.5e-3 --mixup 0.15 --style 0.15 --rooms 0.3 --scenes 0.35 --more 0.3)
+# In the fourth the teacher has heard most of it just as the net hears it.
+fourth=("${third[@]}" --heard "$WORK/mixtures" --keep 0.999)
 for fold in 4 $FOLDS; do
     s train "$WORK/first$fold.pt" "${data[@]}" "${taught[@]}" --steps "$STEPS" --split "$fold"
     s train "$WORK/second$fold.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split "$fold" --init "$WORK/first$fold.pt" \
@@ -74,7 +83,9 @@ for fold in 4 $FOLDS; do
     s between "$WORK/first$fold.pt" "$WORK/second$fold.pt" "$WORK/half$fold.pt"
     s train "$WORK/third$fold.pt" "${all[@]}" "${taught[@]}" --steps "$THIRD" --split "$fold" --init "$WORK/half$fold.pt" \
         "${third[@]}"
-    s between "$WORK/half$fold.pt" "$WORK/third$fold.pt" "$WORK/split$fold.pt" --share 0.8
+    s between "$WORK/half$fold.pt" "$WORK/third$fold.pt" "$WORK/named$fold.pt" --share 0.8
+    s train "$WORK/split$fold.pt" "${all[@]}" "${taught[@]}" --steps "$FOURTH" --split "$fold" --init "$WORK/named$fold.pt" \
+        "${fourth[@]}"
     s export "$WORK/split$fold.pt" "$WORK/split$fold.onnx" "$WORK/data.npz" --split "$fold"
     has "$WORK/split$fold.npz" || s scores "$WORK/split$fold.pt" "$WORK/split$fold.npz" "$WORK/data.npz" --split "$fold"
     held=(15 37 468 2)
@@ -127,9 +138,10 @@ s train "$WORK/first0.pt" "${data[@]}" "${taught[@]}" --steps "$SECOND" --split 
 s train "$WORK/second0.pt" "${heard[@]}" "${taught[@]}" --steps "$SECOND" --split 0 --init "$WORK/first0.pt" "${second[@]}"
 s between "$WORK/first0.pt" "$WORK/second0.pt" "$WORK/half0.pt"
 s train "$WORK/third0.pt" "${all[@]}" "${taught[@]}" --steps "$THIRD" --split 0 --init "$WORK/half0.pt" "${third[@]}"
-s between "$WORK/half0.pt" "$WORK/third0.pt" "$WORK/ship.pt" --share 0.8
+s between "$WORK/half0.pt" "$WORK/third0.pt" "$WORK/named0.pt" --share 0.8
+s train "$WORK/ship.pt" "${all[@]}" "${taught[@]}" --steps "$FOURTH" --split 0 --init "$WORK/named0.pt" "${fourth[@]}"
 s export "$WORK/ship.pt" "$WORK/ship.onnx" "$WORK/data.npz" --split 0
 calibrate "$WORK/ship.onnx" "$WORK/split4.npz" -o "$WORK/calibrated0.onnx"
 stream_head "$WORK/calibrated0.onnx" "$WORK/head0.onnx"
-calibrate "$WORK/head0.onnx" "$WORK/head4.csv" -o "$OUT" --thresholds "$WORK/thresholds.txt"
+calibrate "$WORK/head0.onnx" "$WORK/head4.csv" -o "$OUT" --thresholds "$WORK/thresholds.txt" --float16
 echo "train_s.sh: $OUT"
