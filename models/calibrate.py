@@ -226,6 +226,7 @@ def main():
     p.add_argument("-o", "--output", metavar="OUT.onnx", help="the calibrated model; may be MODEL.onnx itself")
     p.add_argument("--thresholds", metavar="FILE", help="lines `LABEL THRESHOLD`, of calibrated scores")
     p.add_argument("--strength", type=float, default=10.0, help="pull towards one calibration for all labels (10)")
+    p.add_argument("--keep", default="", metavar="LABELS", help="labels that stay as they are, a,b: such as none of the clips holds")
     p.add_argument("--float16", action="store_true", help="store the weights in half the size (recipe.py: halve_weights)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--labels", action="store_true", help="print the scale and bias of each label")
@@ -245,6 +246,10 @@ def main():
     if a.scores:
         r = read(a.scores, vocab)
         found, everything = fit(r, a.strength)
+        for name in filter(None, a.keep.split(",")):
+            if name not in vocab:
+                fail(f"--keep: {a.model} has no label {name}")
+            found[vocab.index(name)] = 1, 0
         print(f"{len(r.z)} rows of {len(np.unique(r.group))} recordings; for all labels: scale {everything[0]:.3f}, "
               f"bias {everything[1]:+.3f}")
         print(f"{'':22}{'ECE best':>10}{'ECE labels':>12}{'entropy':>9}")

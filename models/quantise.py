@@ -11,7 +11,7 @@ kept. Needs Debian's python3-torch, python3-onnx, and the built program for the 
 import argparse, csv, pathlib, sys
 import numpy as np, onnx, torch, torch.nn.functional as F
 from onnx import helper, numpy_helper
-from recipe import extract
+from recipe import extract, halve_weights, load_whole
 
 CLAMPS = ("Relu", "Clip")
 SHRINK = np.linspace(1, 0.5, 26)  # of a range: how much of its ends is clipped away, if that makes the mean square error least
@@ -155,7 +155,7 @@ def windows(a, model):
 
 
 def main(a):
-    model = onnx.load(str(a.model))
+    model = load_whole(a.model)
     graph = model.graph
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     x = windows(a, model)
@@ -173,6 +173,7 @@ def main(a):
     rewrite(graph, constants, chosen, steps)
     onnx.checker.check_model(model)
     onnx.save(model, str(a.out))
+    halve_weights(a.out, smallest=4096)                        # of what stays in floating point; scales and biases as they are
     print(f"{len(chosen)} operators in 8 bits, {len(steps)} results between them, from {len(x)} windows; "
           f"{a.model.stat().st_size} -> {a.out.stat().st_size} bytes")
 

@@ -91,6 +91,17 @@ def halve_weights(path, smallest=256):
     return len(casts), left
 
 
+def load_whole(path):
+    """A model whose weights are float32 again where `halve_weights` made them float16: for what changes weights."""
+    model = onnx.load(str(path))
+    graph, halves = model.graph, {t.name: t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
+    for n in [n for n in graph.node if n.op_type == "Cast" and n.input[0] in halves]:
+        t = halves[n.input[0]]
+        t.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(t).astype(np.float32), n.output[0]))
+        graph.node.remove(n)
+    return model
+
+
 def add_metadata(path, feature, params, keys):
     """Writes what earshot must know beyond the graph into the file's metadata_props."""
     model = onnx.load(str(path))

@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """Teaches a model's last layers what alarms sound like over speech, music and kitchens, on streams of soundscape.py.
 
-  stream_head.py MODEL.onnx LIST.csv... -o OUT.onnx [--labels siren,gun_shot,...]
+  stream_head.py MODEL.onnx LIST.csv... -o OUT.onnx [--labels siren,gun_shot,...] [--clips MANIFEST.csv]
 
 MODEL has the outputs `embedding` and `scores`, the latter a dense layer over the former, as train_earshot_s.py exports it, calibrated or not.
 LIST.csv: audio,annotations, as soundscape.py writes it, of sounds that MODEL was trained on or may be: `--split train`. The
 network below the embedding, and all other labels' scores, stay as they are, bit by bit. The logits of the labels become
 
   scale * (what they were) + dense(embedding) + dense(ReLU(dense(embedding)))
+
+MANIFEST.csv: path,label, of sounds that no stream holds, such as synth.py's: a clip of one of the labels is one sound, any other holds none
+of them. Without these the new layers forget what they were never shown.
 
 Clips say what a sound is; only streams say how often a model takes what belongs to no sound for one. A sound counts with the window that
 it is heard best in, as it does for whoever is told of it; every window that holds nothing of it counts as a chance for a
@@ -18,9 +21,11 @@ Needs numpy, onnx and torch.
 import argparse, csv, pathlib, subprocess, tempfile, time
 import numpy as np, onnx, torch
 from onnx import numpy_helper
+from recipe import load_whole
 
 # Not smoke_alarm and co_alarm, which are hardly ever told for nothing: with these layers they are heard less often over a kitchen.
 LABELS = "clock_alarm,siren,glass_breaking,gun_shot,crying_baby,door_wood_knock"
+ALIKE = {"appliance_beep", "telephone"}          # clips of these may hold what sounds like an alarm clock: they count neither way
 HOP_S, WINDOW_S = 0.5, 1.0
 OVERLAP_S = 0.15                    # of a sound that a window must hold to count for it
 BEFORE_S, AFTER_S = 0.3, 0.8        # around a sound where windows count neither way: its beginning, its echo
@@ -64,7 +69,9 @@ class Streams:
     holds some of it: sound, window; label: of each sound"""
     def __init__(self, a, labels):
         pairs = read_lists(a.lists)
-        self.x, stream, begin = embeddings(a, [audio for audio, _ in pairs])
+        clips = [(a.clips.parent / r["path"], r["label"]) for r in csv.DictReader(open(a.clips)) if r["label"]] if a.clips else []
+        clips = [(path, label) for path, label in clips if label not in ALIKE]
+        self.x, stream, begin = embeddings(a, [audio for audio, _ in pairs] + [path for path, _ in clips])
         self.quiet = np.ones((len(self.x), len(labels)), bool)
         sound, window, self.label = [], [], []
         for i, (_, annotations) in enumerate(pairs):
@@ -79,9 +86,16 @@ class Streams:
                 window += list(first + np.flatnonzero(inside))
                 sound += [len(self.label)] * int(inside.sum())
                 self.label.append(label)
+        for i, (_, label) in enumerate(clips, len(pairs)):
+            if label in labels:
+                mine = np.flatnonzero(stream == i)
+                self.quiet[mine, labels.index(label)] = False
+                window += list(mine)
+                sound += [len(self.label)] * len(mine)
+                self.label.append(labels.index(label))
         self.sound, self.window, self.label = np.array(sound), np.array(window), np.array(self.label)
-        self.hours = len(self.x) * HOP_S / 3600
-        self.streams = len(pairs)
+        self.hours = (stream < len(pairs)).sum() * HOP_S / 3600
+        self.streams, self.clips = len(pairs), len(clips)
         for k, name in enumerate(labels):
             if not (self.label == k).any():
                 fail(f"none of the streams holds {name}")
@@ -173,7 +187,7 @@ def graft(model, node, weight, bias, p, at):
 
 def main(a):
     torch.set_num_threads(a.threads)
-    model = onnx.load(str(a.model))
+    model = load_whole(a.model)
     props = {p.key: p.value for p in model.metadata_props}
     vocab, labels = props["earshot.labels"].split("\n"), a.labels.split(",")
     for name in labels:
@@ -182,7 +196,7 @@ def main(a):
     at = [vocab.index(name) for name in labels]
     node, weight, bias = last_layer(model, a.model)
     streams = Streams(a, labels)
-    print(f"{streams.streams} streams, {streams.hours:.1f} h: "
+    print(f"{streams.streams} streams, {streams.hours:.1f} h, and {streams.clips} clips: "
           + ", ".join(f"{n} {c}" for n, c in zip(labels, np.bincount(streams.label, minlength=len(labels)))), flush=True)
     graft(model, node, weight, bias, fit(streams, streams.x @ weight[at].T + bias[at], a), at)
     props["earshot.streams"] = (f"last layers of {a.labels} trained on {streams.hours:.1f} h of streams of models/soundscape.py, "
@@ -197,6 +211,7 @@ if __name__ == "__main__":
     p.add_argument("lists", type=pathlib.Path, nargs="+", metavar="LIST.csv")
     p.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT.onnx")
     p.add_argument("--labels", default=LABELS, help="%(default)s")
+    p.add_argument("--clips", type=pathlib.Path, metavar="MANIFEST.csv")
     p.add_argument("--hidden", type=int, default=64, help="values between the two new layers (%(default)s)")
     p.add_argument("--steps", type=int, default=200)
     p.add_argument("--decay", type=float, default=0.3)

@@ -111,7 +111,11 @@ if "$PYTHON" -c 'import torch' 2>/dev/null; then
     { echo path,dataset,label,fold; for f in "$root"/tests/data/*_16k.flac "$root"/tests/data/[c-t]*.flac; do echo "$f,mine,x,1"; done; } >own.csv
     check "quantise.py turns the default model into one of 8 bits" timeout 300 "$PYTHON" "$root/models/quantise.py" \
         "$root/models/earshot-s.onnx" int8.onnx own.csv --earshot "$EARSHOT"
-    check "a file of less than half the size" test "$(stat -c %s int8.onnx)" -lt $(($(stat -c %s "$root/models/earshot-s.onnx") / 2))
+    "$PYTHON" -c 'import sys; sys.path.insert(0, sys.argv[1])
+import onnx, recipe; onnx.save(recipe.load_whole(sys.argv[1] + "/earshot-s.onnx"), "float32.onnx")' "$root/models"
+    check "float32 weights again of float16 ones: the same scores" cmp \
+        <("$EARSHOT" classify --json --model ./float32.onnx "$root/tests/data/siren.flac") <("$EARSHOT" classify --json "$root/tests/data/siren.flac")
+    check "a file of less than half the size of float32" test "$(stat -c %s int8.onnx)" -lt $(($(stat -c %s float32.onnx) / 2))
     for f in siren knock rain; do
         check "that hears $f.flac as the other does" test \
             "$("$EARSHOT" classify --json --model int8.onnx "$root/tests/data/$f.flac" | grep -o '"label":"[a-z_]*"' | head -1)" = \
@@ -128,10 +132,17 @@ if "$PYTHON" -c 'import torch' 2>/dev/null; then
 import sys, numpy as np, onnx
 sys.path.insert(0, sys.argv[2] + "/models")
 from audiofile import read_audio, write_audio
-m = onnx.load(sys.argv[1])
+from recipe import load_whole
+m = load_whole(sys.argv[1])
 last = next(n for n in m.graph.node if n.op_type == "Gemm" and n.input[0] == "embedding" and n.name != "streams.wide")
 for n in [n for n in m.graph.node if n.name.startswith("streams.") and n is not last]:
     m.graph.node.remove(n)
+for t in [t for t in m.graph.initializer if t.name.startswith("streams.") and t.name not in last.input]:
+    m.graph.initializer.remove(t)
+for name in last.input[1:]:
+    t = next(t for t in m.graph.initializer if t.name == name)
+    t.name = name.replace("streams.", "last.")
+last.input[:] = [n.replace("streams.", "last.") for n in last.input]
 last.output[0] = "scores"
 onnx.save(m, "last.onnx")
 sounds = {n: read_audio(f"{sys.argv[2]}/tests/data/{n}.flac") for n in ("siren", "rain", "knock")}
