@@ -74,7 +74,7 @@ static void tell(const struct fixture *x, struct verdict_row *v, size_t number, 
                  const float *embedding)
 {
     memset(v, 0, sizeof *v);
-    snprintf(v->event_id, sizeof v->event_id, "0198aaaa-0000-7000-8000-%012zu", number);
+    snprintf(v->event_id, sizeof v->event_id, "0198aaaa-0000-7000-8000-%012u", (unsigned)(number % 1000000));
     snprintf(v->label, sizeof v->label, "%s", model_info(x->model)->labels[x->label]);
     snprintf(v->verdict, sizeof v->verdict, "%s", verdict);
     v->model_hash = x->t.hash;
