@@ -18,9 +18,10 @@ async function historyView(run, box, page) {
   const sum = (list) => list.reduce((a, b) => a + b, 0);
   const { labels } = await box.api('counts?by=hour&hours=24');
   const all = sum(Object.values(labels).flat());
+  /* The demo's eight sounds, and what else was told of it. */
   await run.check(`the chart has 24 hours and all ${all} sounds of them`, async () => {
     const now = await bars();
-    return now.length === 24 && all > 8 && sum(now) === all;
+    return now.length === 24 && all >= 8 && sum(now) === all;
   });
   await run.check('  one sound alone: its numbers, and its events below', async () => {
     await page.click('.row[data-label="speech"]');
