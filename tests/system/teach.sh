@@ -156,7 +156,7 @@ wait_for 10 bash -c "\"$E\" history --state-dir '$S' --json --label front_gate |
 t "Türklingel" chime0.wav chime1.wav; check "called as its teacher wrote it" got 'homeassistant/device/.*Türklingel'; t forget tuerklingel
 t from_before --from-history "${id:0:18}"; said "--from-history" 0 "^from_before: taught from 1 example" out.txt; t forget from_before
 l "$id" wrong; said "label wrong" 0 "front_gate of $id: wrong; the daemon learns of it" out.txt
-check "  learned" wait_for 20 grep -q 'learned of what was said of events: 1 taught sound learned anew' log.txt
+check "  learned" wait_for 120 grep -q 'learned of what was said of events: 1 taught sound learned anew' log.txt
 l --list; said "  --list" 0 "$id .* a counter-example of front_gate" out.txt
 mosquitto_pub -p "$PORT" -q 1 -t earshot/d/set/label -m "{\"event_id\": \"$id\", \"verdict\": \"right\"}"
 check "set/label" got 'set/label/result \{"ok":true'
@@ -175,7 +175,7 @@ check "nothing went wrong in the daemon" bash -c "! grep -Ei 'error|sanitizer' l
 "$E" teach forget gone --state-dir before >/dev/null
 exec 7<>fifo
 EARSHOT_MODELS=$W/newer "$E" run --config e.conf --state-dir before --input - --json <fifo 7>&- >run.txt 2>log.txt & echo $! >pid
-check "the daemon, with another version of the model: learned anew" wait_for 30 grep -q 'taught sounds: front_gate: learned anew for this version' log.txt
+check "the daemon, with another version of the model: learned anew" wait_for 120 grep -q 'taught sounds: front_gate: learned anew for this version' log.txt
 check "  and in use" wait_for 10 grep -q 'what was taught is read anew: 1 sound in use' log.txt
 stop_pid pid; exec 7>&-
 
