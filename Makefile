@@ -23,11 +23,12 @@ LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-dev
 
 # System tests (tests/system/NAME.sh), and the unit tests that run threads. WAITING: their time goes by in sleeps, each has ports and
-# folders of its own, so three of them run at a time; COMPUTING: one processor each; LONG: one after the other. The longest first.
+# folders of its own, so four of them run at a time; COMPUTING: one processor each; TREES and LAST: two at a time. The longest first.
 QUICK_NAMES := daemon commands teach clips classify evaluate_stream evaluate actions bad_input archive sounds layout history level plot dataset
 WAITING_NAMES   := service web fleet webhook mqtt store homeassistant microphone teach_record capture ears web_live web_load
 COMPUTING_NAMES := train learn calibrate import soundscape compare web_upload
-LONG_NAMES  := tree arm64 units browser
+TREES_NAMES := arm64 tree
+LAST_NAMES  := browser units
 THREADED_NAMES := ring_stress capture control outputs mqtt_queue store pipeline service actions clip_recorder live_tap upload web_server live_ring
 SANITIZED_SYSTEM := tests/system/daemon.sh
 
@@ -70,7 +71,7 @@ WEB_FILES  := $(sort $(wildcard daemon/web/*))
 TESTS      := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 DEPS       := $(COMMON_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(BUILD)/obj/daemon/main.d $(TESTS:$(BUILD)/tests/%=$(BUILD)/obj/tests/%.d)
 
-.PHONY: all train-s deps run test test-long test-all unit-tests install uninstall sanitize fuzz bench compare format lint clean help FORCE
+.PHONY: all train-s deps run test test-long test-all unit-tests install uninstall sanitize sanitize-build fuzz bench compare format lint clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -178,7 +179,8 @@ run: deps-run
 # A name is tests/test_NAME.c, or tests/system/NAME.sh. QUICK needs no root and no device; the others take more of both.
 scripts = $(filter $(wildcard tests/system/*.sh),$(1:%=tests/system/%.sh))
 QUICK := $(call scripts,$(QUICK_NAMES))
-SLOW  := -j 3 $(call scripts,$(WAITING_NAMES)) -j $(JOBS) $(call scripts,$(COMPUTING_NAMES)) -j 1 $(call scripts,$(LONG_NAMES))
+SLOW  := -j 4 $(call scripts,$(WAITING_NAMES)) -j $(JOBS) $(call scripts,$(COMPUTING_NAMES)) -j 2 $(call scripts,$(TREES_NAMES)) \
+	-j 2 $(call scripts,$(LAST_NAMES))
 
 test: deps
 	@$(MAKE) $(PARALLEL) all unit-tests
@@ -193,11 +195,13 @@ test-all: deps-all
 	@$(MAKE) $(PARALLEL) all unit-tests
 	@EARSHOT=$(abspath $(BUILD))/earshot tests/run.sh -j $(JOBS) $(QUICK) $(TESTS) $(SLOW)
 
-# ASan and UBSan over all unit tests and the quick system tests, TSan over those that run threads.
-THREADED := $(filter $(THREADED_NAMES:%=tests/test_%.c),$(TEST_SRC))
-sanitize: deps
+sanitize-build: deps
 	@$(MAKE) $(PARALLEL) SAN=asan BUILD=$(BUILD)/asan all unit-tests
 	@$(MAKE) $(PARALLEL) SAN=tsan BUILD=$(BUILD)/tsan all $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
+
+# ASan and UBSan over all unit tests and the quick system tests, TSan over those that run threads.
+THREADED := $(filter $(THREADED_NAMES:%=tests/test_%.c),$(TEST_SRC))
+sanitize: sanitize-build
 	@EARSHOT=$(abspath $(BUILD))/asan/earshot SANITIZED=asan LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp tests/run.sh -j $(JOBS) $(QUICK) $(TEST_SRC:tests/%.c=$(BUILD)/asan/tests/%)
 	@EARSHOT=$(abspath $(BUILD))/tsan/earshot SANITIZED=tsan tests/run.sh -j $(JOBS) $(SANITIZED_SYSTEM) $(THREADED:tests/%.c=$(BUILD)/tsan/tests/%)
 

@@ -17,10 +17,10 @@ listen() {
     "$EARSHOT" levels --json --input.channel=mix "$@" >"$W/levels" 2>"$W/stderr" & pid=$!
     mark=$(date +%s.%N)
 }
-# stop NAME : SIGTERM ends it well, in under a second
+# stop NAME : SIGTERM ends it well, in time
 stop() {
     local s rc; s=$(date +%s%N); kill -TERM $pid; wait $pid; rc=$?; s=$((($(date +%s%N) - s) / 1000000)); pid=
-    check "$1: SIGTERM, exit 0 in under a second ($s ms)" test $rc -eq 0 -a $s -lt 1000
+    check "$1: SIGTERM, exit 0 in time ($s ms)" test $rc -eq 0 -a $s -lt $STOP_MS
     check "$1: nothing on stderr" test ! -s "$W/stderr"
 }
 # do_at COMMAND... : the moment from which `turns` counts

@@ -158,7 +158,7 @@ echo "--- the end"
 sleep 1; vmic freeze
 ms=$(ms_of x systemctl stop earshot)
 check "stop, with the sound server hanging: clean" is Result success
-check "  in less than a second ($ms ms)" test "$ms" -lt 1000
+check "  in time ($ms ms)" test "$ms" -lt $STOP_MS
 check "  the retained status is offline" status_at 18871 offline
 check "  the noise floor is kept, readable to the group: $(x stat -c '%U:%G %a' /var/lib/earshot/floor)" \
     as friend grep -q dBFS /var/lib/earshot/floor
@@ -166,7 +166,7 @@ vmic thaw
 check "systemctl start: online again" x systemctl start earshot
 check "  the retained status is online" wait_for 5 status_at 18871 online
 sleep 2; ms=$(ms_of x systemctl stop earshot)
-check "stop while it listens: clean, in less than a second ($ms ms)" test "$(prop Result)" = success -a "$ms" -lt 1000
+check "stop while it listens: clean, in time ($ms ms)" test "$(prop Result)" = success -a "$ms" -lt $STOP_MS
 check "  the retained status is offline" status_at 18871 offline
 
 echo "--- the password as a credential"
@@ -236,7 +236,7 @@ if x systemctl start "user@$uid.service" 2>"$W/user.txt"; then
     check "  with a state directory of the user's own" x test -e /home/friend/.config/earshot/lock -o -e /home/friend/.local/state/earshot/lock
     check "  earshot levels finds it" session bash -c 'timeout 5 /usr/local/bin/earshot levels --json --seconds 1 | grep -q threshold'
     ms=$(ms_of session systemctl --user stop earshot)
-    check "  stop: clean, in less than a second ($ms ms)" test "$(mine Result)" = success -a "$ms" -lt 1000
+    check "  stop: clean, in time ($ms ms)" test "$(mine Result)" = success -a "$ms" -lt $STOP_MS
 else
     skip "user unit: no systemd --user in the tree: $(tail -1 "$W/user.txt")"
 fi
