@@ -163,6 +163,8 @@ static void test_bad_lines(void **state)
         {"[mqtt]\nhost = broker:1883\n", 2, "the port has an option of its own"},
         {"[mqtt]\nhost =\n", 2, "no value"},
         {"[mqtt]\nhost = my broker\n", 2, "not a host name"},
+        {"[web]\nallowed_hosts = http://box.lan/x\n", 2, "a URL is not taken"},
+        {"[web]\nallowed_hosts = box.lan, box.lan:8765\n", 2, "the port has an option of its own"},
         {"[mqtt]\nbase = house/#\n", 2, "wildcards"},
         {"[mqtt]\nbase = /house\n", 2, "empty level"},
         {"[mqtt]\npassword = geheim\n", 2, "password_file"},

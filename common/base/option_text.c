@@ -23,6 +23,23 @@ static const char *host_problem(const char *text)
     return NULL;
 }
 
+static const char *hosts_problem(const char *text)
+{
+    char name[256];
+
+    for (const char *p = text + strspn(text, ", \t"); *p; p += strspn(p, ", \t")) {
+        size_t n = strcspn(p, ", \t");
+        if (n >= sizeof name)
+            return "a name too long for a host";
+        snprintf(name, sizeof name, "%.*s", (int)n, p);
+        const char *problem = host_problem(name);
+        if (problem)
+            return problem;
+        p += n;
+    }
+    return NULL;
+}
+
 static const char *topic_problem(const char *text)
 {
     if (!*text)
@@ -57,6 +74,8 @@ static const char *problem_of(const struct option *o, const char *text)
     switch (o->type) {
     case OPTION_HOST:
         return host_problem(text);
+    case OPTION_HOSTS:
+        return hosts_problem(text);
     case OPTION_TOPIC:
         return topic_problem(text);
     case OPTION_URL:

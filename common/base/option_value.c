@@ -82,6 +82,9 @@ void option_allowed(const struct option *o, char *out, size_t size)
     case OPTION_HOST:
         snprintf(out, size, "a host name or an IP address");
         return;
+    case OPTION_HOSTS:
+        snprintf(out, size, "host names, or IP addresses, with commas between them");
+        return;
     case OPTION_TOPIC:
         snprintf(out, size, "an MQTT topic without wildcards (+, #), not beginning or ending with /");
         return;
@@ -303,6 +306,7 @@ int option_parse(const struct option *o, void *base, const char *text, struct er
     case OPTION_TEXT:
     case OPTION_PATH:
     case OPTION_HOST:
+    case OPTION_HOSTS:
     case OPTION_TOPIC:
     case OPTION_URL:
     case OPTION_COMMAND:
@@ -366,6 +370,7 @@ void option_text(const struct option *o, const void *base, char out[OPTION_VALUE
     case OPTION_TEXT:
     case OPTION_PATH:
     case OPTION_HOST:
+    case OPTION_HOSTS:
     case OPTION_TOPIC:
     case OPTION_CHANNEL:
     case OPTION_WORD:

@@ -273,7 +273,7 @@ const struct option options[] = {
     {"web", "tls_cert", OPTION_PATH, AT(web.tls_cert), 0, 0, "", NULL, "", false,
      "Certificate chain (PEM) to serve https with, together with tls_key. A renewed one is taken over within seconds."},
     {"web", "tls_key", OPTION_PATH, AT(web.tls_key), 0, 0, "", NULL, "", false, "Key (PEM) of tls_cert."},
-    {"web", "allowed_hosts", OPTION_TEXT, AT(web.allowed_hosts), 0, 0, "", NULL, "", false,
+    {"web", "allowed_hosts", OPTION_HOSTS, AT(web.allowed_hosts), 0, 0, "", NULL, "", false,
      "Names by which browsers may call this box, with commas between them, such as `earshot.example.org` behind a "
      "reverse proxy. Always allowed: localhost, the host name with and without .local, and the box's addresses. "
      "Requests for others are refused, so that no foreign web site can get at the page through its own name."},

@@ -14,6 +14,7 @@ enum option_type {
     OPTION_TEXT,    /* char[size] */
     OPTION_PATH,    /* char[size]; "~/" is refused: nothing would expand it */
     OPTION_HOST,    /* char[size]; host name or address, no URL */
+    OPTION_HOSTS,   /* char[size]; such names with commas between them, or "" */
     OPTION_TOPIC,   /* char[size]; MQTT topic without wildcards */
     OPTION_URL,     /* char[size]; http or https, "" where none is given */
     OPTION_COMMAND, /* char[size]; base/argv.h; quotes around the whole belong to it */

@@ -36,7 +36,7 @@ static const char *type_name(enum option_type type)
         [OPTION_TOPIC] = "topic",   [OPTION_URL] = "url",         [OPTION_COMMAND] = "command",
         [OPTION_NAMES] = "names",   [OPTION_MESSAGE] = "message", [OPTION_CHANNEL] = "channel",
         [OPTION_CHOICE] = "choice", [OPTION_WORD] = "choice",     [OPTION_THRESHOLD] = "threshold",
-        [OPTION_HOURS] = "hours",   [OPTION_LABELS] = "labels"};
+        [OPTION_HOURS] = "hours",   [OPTION_LABELS] = "labels",   [OPTION_HOSTS] = "hosts"};
 
     return names[type];
 }

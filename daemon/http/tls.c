@@ -10,7 +10,8 @@
 
 #define MOST (1 << 20)
 
-static char *read_file(const char *option, const char *path, struct timespec *changed, struct err *err)
+/* `secret`: nobody but owner and group may read it. */
+static char *read_file(const char *option, const char *path, bool secret, struct timespec *changed, struct err *err)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -20,6 +21,9 @@ static char *read_file(const char *option, const char *path, struct timespec *ch
         err_set(err, "[web] %s %s: %s", option, path, strerror(errno));
     } else if (!S_ISREG(st.st_mode) || st.st_size > MOST) {
         err_set(err, "[web] %s %s: no file of a certificate's or key's size", option, path);
+    } else if (secret && (st.st_mode & (S_IROTH | S_IWOTH))) {
+        err_set(err, "[web] %s %s: everybody on this machine may read or write it; remedy: chmod o= %s", option, path,
+                path);
     } else if ((text = calloc(1, (size_t)st.st_size + 1)) && read(fd, text, (size_t)st.st_size) != st.st_size) {
         err_set(err, "[web] %s %s: cannot be read to its end", option, path);
         free(text);
@@ -87,8 +91,8 @@ static int check_pair(const struct config *c, struct tls_files *t, struct err *e
 int tls_read(const struct config *config, struct tls_files *out, struct err *err)
 {
     *out = (struct tls_files){.cert = NULL};
-    out->cert = read_file("tls_cert", config->web.tls_cert, &out->changed[0], err);
-    out->key = out->cert ? read_file("tls_key", config->web.tls_key, &out->changed[1], err) : NULL;
+    out->cert = read_file("tls_cert", config->web.tls_cert, false, &out->changed[0], err);
+    out->key = out->cert ? read_file("tls_key", config->web.tls_key, true, &out->changed[1], err) : NULL;
     if (out->key && check_cert(config, out, err) == 0 && check_key(config, out, err) == 0 &&
         check_pair(config, out, err) == 0)
         return 0;

@@ -61,6 +61,8 @@ check "  with a token that everybody may read, too" bash -c "chmod 644 '$W/token
 chmod 600 "$W/token"
 check "a certificate without its key" refused tls_key --web.tls_cert="$W/one.crt"
 check "  with another's key" refused 'is not the key of' --web.tls_cert="$W/one.crt" --web.tls_key="$W/two.key"
+cp "$W/one.key" "$W/open.key"; chmod 644 "$W/open.key"
+check "  that everybody may read" refused 'chmod o= ' --web.tls_cert="$W/one.crt" --web.tls_key="$W/open.key"
 check "  that is none" refused 'no certificate (PEM)' --web.tls_cert="$W/token" --web.tls_key="$W/one.key"
 check "  that is not there" refused 'No such file' --web.tls_cert="$W/none.crt" --web.tls_key="$W/one.key"
 doctor() { # RESULT TEXT ARGS...
