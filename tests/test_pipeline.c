@@ -525,13 +525,13 @@ static void stop_in_sound(void **state)
     WAIT_FOR(count(&b->recorder, EVENT_START, "low_tone") == 1);
     double began = now();
     pipeline_stop(b->pipeline);
-    assert_true(now() - began < 0.5);
+    assert_true(now() - began < 10); /* milliseconds on an idle machine; where it hung it would be for ever */
     assert_int_equal(count(&b->recorder, EVENT_END, "low_tone"), 1);
     assert_paired(&b->recorder);
     began = now();
     pipeline_free(b->pipeline); /* stdin is still open */
     b->pipeline = NULL;
-    assert_true(now() - began < 0.5);
+    assert_true(now() - began < 10); /* milliseconds on an idle machine; where it hung it would be for ever */
 }
 
 /* A device that gives nothing is the watchdog's matter; a pipe may be quiet for as long as it likes. */
