@@ -37,9 +37,12 @@ SHARE = {"esc50": 1.2, "us8k": 2, "synth": 0.5, "kitchen20": 0.5}   # of a set i
 
 class Vocabulary:
     """models/labels.csv: the slugs that the model is to hear, and the data sets' names for them."""
-    def __init__(self, path=pathlib.Path(__file__).with_name("labels.csv")):
+    def __init__(self, without=(), path=pathlib.Path(__file__).with_name("labels.csv")):
         rows = list(csv.DictReader(open(path)))
-        self.labels = sorted(r["slug"] for r in rows if r["heard"] != "no")
+        unknown = set(without) - {r["slug"] for r in rows}
+        if unknown:
+            raise SystemExit(f"{', '.join(sorted(unknown))}: no label of {path}")
+        self.labels = sorted(r["slug"] for r in rows if r["heard"] != "no" and r["slug"] not in without)
         self.names = {name: r["slug"] for r in rows for name in r["datasets"].replace(";", "|").split("|") if name}
 
     def slug(self, row):
@@ -63,7 +66,7 @@ class Vocabulary:
             sure = ALARMS | ({"siren", "door_wood_knock", "clock_alarm"} if beep else set())
             if row["dataset"] in ("glass", "snoring"):    # backgrounds that hold many a sound, but not this one
                 sure = {"glass_breaking" if row["dataset"] == "glass" else "snoring"}
-            known[[at(s) for s in sure]] = 1
+            known[[at(s) for s in sure if s in self.labels]] = 1
             return y, known
         known[:] = 1
         unsure = ALIKE.get(label, set()) | (STREET - {label} if row["dataset"] == "us8k" else set())
@@ -75,8 +78,9 @@ class Vocabulary:
 
 
 class Data:
-    """Everything in memory. `paths`: .npz of `features`; `teacher`: .npz files of teacher.py, or none; `split`: what is held out."""
-    def __init__(self, paths, teacher=None, split=4):
+    """Everything in memory. `paths`: .npz of `features`; `teacher`: .npz files of teacher.py, or none; `split`: what is held out;
+    `without`: labels that there shall not be, nor any clip of theirs."""
+    def __init__(self, paths, teacher=None, split=4, without=()):
         self.rows, mels, said = [], [], []
         for path in paths:
             z = np.load(path)
@@ -87,12 +91,14 @@ class Data:
             self.rows += rows
             mel, ptr = z["mel"], z["ptr"]
             mels += [mel[a:b] for a, b in zip(ptr, ptr[1:])]
+        keep = self.clear_of(without)
+        self.rows, mels = ([q for q, k in zip(p, keep) if k] for p in (self.rows, mels))
         floor = np.float16(math.log(OFFSET))
         mels = [np.concatenate([m, np.full((max(0, FRAMES - len(m)), BANDS), floor)]) for m in mels]
         self.start = np.cumsum([0] + [len(m) for m in mels])
         self.live = [self.live_windows(m) for m in mels]
         self.mel = np.concatenate(mels)
-        words = Vocabulary()
+        words = Vocabulary(without)
         self.vocab, self.slug = words.labels, [words.slug(r) for r in self.rows]
         self.y, self.known = (torch.from_numpy(np.array(p)) for p in zip(*[words.target(r) for r in self.rows]))
         self.steady = torch.tensor([s in STEADY for s in self.slug])
@@ -106,6 +112,13 @@ class Data:
         self.named = np.array([i for i in self.train if self.rows[i]["dataset"] != "more"])
         self.taught(teacher)
         self.mixtures(said)
+
+    def clear_of(self, without):
+        """For each row, whether neither clip in it is one of those sounds, nor cut from a recording that one of them is cut from."""
+        words = Vocabulary()
+        family = set().union(*[freesound_ids(r) for r in self.rows if words.slug(r) in without])
+        return [not any(words.slug(c) in without or freesound_ids(c) & family for c in [r, *filter(None, [r.get("b")])])
+                for r in self.rows]
 
     @staticmethod
     def live_windows(mel):

@@ -141,7 +141,7 @@ def worker(rank, a):
     torch.set_num_threads(a.threads)
     if a.workers > 1:
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{a.port}", rank=rank, world_size=a.workers)
-    d = Data(a.data, a.teacher, a.split)
+    d = Data(a.data, a.teacher, a.split, a.without)
     d.room_share, d.scene_share, d.more_share = a.rooms, a.scenes, a.more
     if a.heard:
         d.listen(a.heard)
@@ -225,7 +225,7 @@ def between(a):
 
 
 def scores(a):
-    d = Data(a.data, None, a.split)
+    d = Data(a.data, None, a.split, a.without)
     net, _ = load(a, d)
     z, owner = logits(net, d, d.held)
     clips = np.unique(owner)
@@ -237,7 +237,7 @@ def scores(a):
 
 
 def export(a):
-    d = Data(a.data, None, a.split)
+    d = Data(a.data, None, a.split, a.without)
     net, step = load(a, d)
     torch.onnx.export(net, torch.zeros(1, 1, FRAMES, BANDS), str(a.onnx), opset_version=13, input_names=["logmel"],
                       output_names=["scores", "embedding"])
@@ -270,6 +270,7 @@ def arguments():
         s_.add_argument("net", type=pathlib.Path)
         s_.add_argument("--threads", type=int, default=1)
         s_.add_argument("--split", type=int, default=4, choices=range(5))
+        s_.add_argument("--without", type=lambda text: text.split(","), default=[], help="labels to leave out, with all their clips: a,b")
     s.add_argument("out", type=pathlib.Path)
     e.add_argument("onnx", type=pathlib.Path)
     e.add_argument("--accuracy", default="not measured")

@@ -104,6 +104,15 @@ for i, a, b in two:
     want[at] = d.y[a][at] * d.y[b][at]
     assert torch.equal(d.y[i], want), d.rows[i]
 ' "$root" "$tmp/mel.npz" "$tmp/s.npz"
+check "labels that are left out are no labels, and their clips are in nothing" "$PYTHON" -c '
+import sys; sys.path.insert(0, sys.argv[1] + "/models")
+from earshot_s_data import Data, Vocabulary
+d, slug = Data(sys.argv[2:4], split=4, without=["siren", "smoke_alarm"]), Vocabulary().slug
+assert len(d.vocab) == len(Vocabulary().labels) - 2 and "siren" not in d.vocab and len(d.train) > 20
+assert not any(slug(c) in ("siren", "smoke_alarm") for r in d.rows for c in (r, r.get("b") or {"dataset": "", "label": ""}))
+' "$root" "$tmp/mel.npz" "$tmp/s.npz"
+check "one that is none is named" bash -c "! '$PYTHON' '$root/models/train_earshot_s.py' scores '$tmp/a.pt' '$tmp/none.npz' '$tmp/mel.npz' \
+    --without sirene 2>'$tmp/none.log' && grep -q 'sirene: no label of' '$tmp/none.log'"
 train train "$tmp/h.pt" "$tmp/mel.npz" "$tmp/s.npz" --steps 20 --save 20 --clips 8 --windows 2 --scenes 0.8 >"$tmp/h.log" 2>&1
 check "and the net trains on them" grep -q '^step 20' "$tmp/h.log"
 
