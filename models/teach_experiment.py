@@ -3,6 +3,7 @@
 
   teach_experiment.py streams WORK --manifest DATA/manifest.csv --labels LEFTOUT.txt --folds esc50:4,us8k:2,*:5
   teach_experiment.py house WORK --manifest ... --labels ... --folds ...
+  teach_experiment.py box WORK --manifest ... --labels ... --folds ...
   teach_experiment.py run WORK --model LEFTOUT.onnx [--examples 5] [--repeats 20]
   teach_experiment.py table WORK --model LEFTOUT.onnx
 
@@ -14,6 +15,9 @@ writes further streams of the other sounds, and of beds alone.
 `house` does the same with one clip of each sound: the very thing that hangs at one's own door, in other rooms and by other microphones
 than the recordings that it is taught from. Its WORK may borrow others/ and beds/ from `streams`, for false alarms.
 
+`box` is `house` as `earshot teach NAME --record` has it: the box that listens has recorded the examples too, with its one microphone, from where
+it stands; each thing stays where it is.
+
 `run` needs LEFTOUT.background (teach_background.py --leave-out LEFTOUT.txt). It has `earshot teach` cut and embed all clips to teach from,
 draws examples, learns all sounds from them as `earshot teach` does (teach_learn.py), and listens for them in all streams: windows every
 0.5 s, decided as common/model/decision.h does. Any model with an embedding will do, an imported one too. Recall, and false alarms an hour
@@ -24,7 +28,8 @@ example's cosine ("nearest"). What was done before is not done again. `table` pr
 import argparse, collections, csv, functools, hashlib, json, pathlib, subprocess
 import numpy as np
 import soundscape
-from sounds.stream import Spec
+from scipy.signal import fftconvolve
+from sounds.stream import MICROPHONES, Spec
 from audiofile import write_audio
 from sounds import rooms
 from teach_learn import OTHERS_WINDOWS, background, learn, windows_of
@@ -210,6 +215,13 @@ def table(a):
                   f" {np.mean(alarms):.2f}, {np.quantile(alarms, 0.9):.2f} |")
 
 
+def recorded(rng, microphone, x):
+    """As rooms.microphone, by one microphone that is already drawn"""
+    y = microphone.colour(x)
+    y = y * (rooms.active_rms(x, 16000) / (rooms.active_rms(y, 16000) + 1e-12))
+    return microphone.limit(rng, y + microphone.noise(rng, len(y)))
+
+
 def make_house(a):
     """One clip of each sound, again and again: the streams of one house, and recordings of the same clips in other rooms, to teach."""
     vocabulary = read_vocabulary(HERE / "labels.csv")
@@ -218,15 +230,19 @@ def make_house(a):
     held = [c for c in load_clips(a.manifest, parse_folds(a.folds), vocabulary) if c.label not in labels]
     those = {label: [c for c in heard if c.label == label] for label in labels}
     one = {label: clips[min(int(a.source * len(clips)), len(clips) - 1)] for label, clips in those.items()}
-    rng, pool = np.random.default_rng([a.seed, 105]), {}
+    rng, pool, home = np.random.default_rng([a.seed, 105]), {}, None
+    if a.do == "box":
+        kind = str(rng.choice(list(MICROPHONES), p=list(MICROPHONES.values())))
+        home = rooms.Microphone(rng, 16000, kind), {label: rooms.shoebox(rng, 16000, 0.6, 5.0)[0] for label in one}
+        soundscape.Spec = functools.partial(Spec, home=home)
     (a.work / "takes").mkdir(parents=True, exist_ok=True)
     for label, c in one.items():
         x, pool[label] = cut_out(read_at(c.path, 16000), 16000, label, 5.0), []
         for k in range(TAKES):
-            y = rooms.through_room(rng, 16000, x, 0.3, 3.0)
+            y = fftconvolve(x, home[1][label]) if home else rooms.through_room(rng, 16000, x, 0.3, 3.0)
             y = y * 10 ** (rng.uniform(-36, -18) / 20) / (rooms.active_rms(y, 16000) + 1e-9)
             path = a.work / f"takes/{label}-{k}.wav"
-            write_audio(path, rooms.microphone(rng, 16000, y)[0].astype(np.float32), 16000)
+            write_audio(path, (recorded(rng, home[0], y) if home else rooms.microphone(rng, 16000, y)[0]).astype(np.float32), 16000)
             pool[label].append(str(path))
     (a.work / "pool.json").write_text(json.dumps(pool, indent=1))
     for snr in a.snr.split(","):
@@ -237,7 +253,7 @@ def make_house(a):
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     q = p.add_subparsers(dest="do", required=True)
-    for s in (q.add_parser("streams"), q.add_parser("house")):
+    for s in (q.add_parser("streams"), q.add_parser("house"), q.add_parser("box")):
         s.add_argument("work", type=pathlib.Path)
         s.add_argument("--manifest", type=pathlib.Path, required=True)
         s.add_argument("--labels", type=pathlib.Path, required=True)
@@ -245,7 +261,7 @@ def arguments():
         s.add_argument("--snr", default="20,10")
         s.add_argument("--minutes", type=float, default=50, help="of each kind of stream (%(default)s)")
         s.add_argument("--seed", type=int, default=1)
-        if s.prog.endswith("house"):
+        if not s.prog.endswith("streams"):
             s.add_argument("--source", type=float, default=0, help="which clip of each sound: 0 the first, 1 the last (%(default)s)")
     r, t = q.add_parser("run"), q.add_parser("table")
     for one in (r, t):
@@ -259,4 +275,4 @@ def arguments():
 
 if __name__ == "__main__":
     a = arguments()
-    {"streams": make_streams, "house": make_house, "run": run, "table": table}[a.do](a)
+    {"streams": make_streams, "house": make_house, "box": make_house, "run": run, "table": table}[a.do](a)

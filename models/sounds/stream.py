@@ -35,6 +35,7 @@ class Spec:
     share_others: float = 0.0          # share of sounds drawn from `others`
     microphone: str = ""               # of rooms.MICROPHONES, drawn where empty
     distance: tuple = (0.6, 5.0)
+    home: tuple = None                 # (Microphone, {label: response}): one box where it stands, the same in every piece; None: drawn
 
 
 @dataclass
@@ -84,7 +85,8 @@ class Place:
         rng = np.random.default_rng([2, *key])
         self.responses = [shoebox(rng, FS, *spec.distance)[0] for _ in range(8)]
         kind = str(rng.choice(list(MICROPHONES), p=list(MICROPHONES.values())))
-        self.mic = Microphone(rng, FS, spec.microphone or kind)
+        mic = Microphone(rng, FS, spec.microphone or kind)
+        self.mic = spec.home[0] if spec.home else mic
         bed, self.inside = beds.make_bed(rng, FS, spec.seconds, spec.bed, library, self.responses)
         bed = self.mic.colour(bed)
         bed *= 10 ** (rng.uniform(*BED_LEVEL.get(spec.bed, OTHER_LEVEL)) / 20) / active_rms(bed, FS)
@@ -123,7 +125,8 @@ def arrive(rng, spec, where, at, label, snr, source):
     dry, name = draw_sound(rng, source, label)
     if dry is None or len(dry) < 0.02 * FS:
         return None
-    wet = where.mic.colour(fftconvolve(dry, where.responses[rng.integers(len(where.responses))]))
+    response = where.responses[rng.integers(len(where.responses))]
+    wet = where.mic.colour(fftconvolve(dry, spec.home[1][label] if spec.home else response))
     a, b = active_span(wet, FS)
     start = int(at * FS) - a
     if start < 0 or start + b > (spec.seconds - 0.5) * FS:
