@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What `earshot teach` tells a taught sound apart from: embeddings of all kinds of sounds, MODEL.background beside MODEL.onnx.
 
-  teach_background.py MODEL.onnx DATA/manifest.csv [-o MODEL.background] [--windows 3600] [--leave-out LABELS.txt] [--folds ...]
+  teach_background.py MODEL.onnx DATA/manifest.csv [-o MODEL.background] [--windows 9000] [--leave-out LABELS.txt] [--folds ...]
 
 MANIFEST.csv: path,dataset,label,fold. The same number of windows of each data set's every label, half of them as the clips are, half as
 microphones in rooms record them; the program itself makes the embeddings (`earshot features`). They are tied to the model's file by a
@@ -80,7 +80,7 @@ def main():
     p.add_argument("model", type=pathlib.Path)
     p.add_argument("manifest", type=pathlib.Path)
     p.add_argument("-o", "--output", type=pathlib.Path, help="(MODEL.background)")
-    p.add_argument("--windows", type=int, default=3600)
+    p.add_argument("--windows", type=int, default=9000)
     p.add_argument("--folds", default="*:*", help="what may be used, as soundscape.py takes it (%(default)s)")
     p.add_argument("--leave-out", type=pathlib.Path)
     p.add_argument("--earshot", default=HERE.parent / "build/earshot")

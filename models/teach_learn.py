@@ -7,7 +7,7 @@ import pathlib, shutil, struct, subprocess, tempfile
 import numpy as np
 
 STEPS, HALVINGS, TAIL, STEEPEST, TOP_LOGIT = 30, 12, 0.02, 8.0, 2.2
-RIDGE, HARD_WEIGHT, OTHERS_WINDOWS, WINDOWS_H = 1e-3, 20.0, 4, 7200
+RIDGE, HARD_WEIGHT, OTHERS_WINDOWS, WINDOWS_H = 1e-3, 20.0, 4, 3600
 
 
 def background(path):

@@ -8,6 +8,7 @@
 #define TAIL      0.02 /* share of the negatives that the tail is fitted to */
 #define STEEPEST  8.0  /* of the sigmoid, in logits of the fit */
 #define TOP_LOGIT 2.2  /* of the median example: a score of 0.9 */
+#define VOTES     2 /* windows that an event takes to start (model/decision.h), which overlap: that many have one chance */
 
 struct problem {
     const struct learn_set *set;
@@ -26,7 +27,7 @@ struct line {
 
 void learn_defaults(struct learn_params *p, double hop_s)
 {
-    *p = (struct learn_params){.ridge = 1e-3, .false_alarms_h = 1, .windows_h = 3600 / hop_s};
+    *p = (struct learn_params){.ridge = 1e-3, .false_alarms_h = 1, .windows_h = 3600 / hop_s / VOTES};
 }
 
 static void problem_free(struct problem *p)
