@@ -139,6 +139,21 @@ n teach front_gate chime7.wav; said "  and taught on" 0 "^front_gate: taught fro
 n teach forget gone; n teach relearn; said "nothing to learn anew" 0 "all that was taught is of this model" out.txt
 n teach forget front_gate; check "forget takes the sounds away" bash -c "[ -z \"\$(ls up/examples)\" ]"
 
+# --- from what was heard, and recorded ---
+heard() { # ARGS...: smoke alarms into the history of a state directory of its own; prints the event's id
+    rm -rf past; "$E" run --state-dir "$W/past" --mqtt.enabled=off --input "file:$root/tests/data/smoke_t3.flac" --fast --json "$@" 2>/dev/null |
+        sed -n 's/.*"event_type": *"end".*"event_id": *"\([^"]*\)".*"label": *"smoke_alarm".*/\1/p' | head -1
+}
+p() { EARSHOT_MODELS=$1 timeout 120 "$E" "$2" --state-dir "$W/past" "${@:3}" >out.txt 2>err.txt </dev/null; rc=$?; }
+id=$(heard --clips.record=sounds)
+p "$M" teach cellar --from-history "$id"; said "--from-history, where the sound was recorded" 0 "^cellar: taught from 1 example" out.txt
+check "  it is kept" bash -c "[ \$(find past/examples -name 'cellar-*.flac' | wc -l) = 1 ]"
+p newer teach relearn; said "  and learned anew by another version" 0 "^cellar: learned anew for this model" out.txt
+p newer classify --json "$root/tests/data/smoke_t3.flac"; said "  which hears it" 0 'cellar","score":[0-9.]*,"start_s' out.txt
+id=$(heard)
+p "$M" teach cellar --from-history "$id"; said "where it was not: taught, and no sound is kept" 0 "^cellar: taught from 1 example" out.txt
+p "$M" teach show cellar; said "  which show says" 0 "no sound kept" out.txt
+
 cp "$S/taught" kept; head -c 3000 kept >"$S/taught"
 "$E" classify --state-dir "$S" chime5.wav >out.txt 2>err.txt; rc=$?; said "a damaged file: said, and the model goes on" 0 "damaged.*what was taught is not heard"
 cp kept "$S/taught"
