@@ -29,8 +29,8 @@ open(sys.argv[2], "wb").write(body + struct.pack("<Q", h))
 P
 fi
 S=$W/state
-t() { timeout 120 "$E" teach --state-dir "$S" "$@" >out.txt 2>err.txt </dev/null; rc=$?; }
-l() { timeout 60 "$E" label --state-dir "$S" "$@" >out.txt 2>err.txt </dev/null; rc=$?; }
+t() { timeout 300 "$E" teach --state-dir "$S" "$@" >out.txt 2>err.txt </dev/null; rc=$?; }
+l() { timeout 300 "$E" label --state-dir "$S" "$@" >out.txt 2>err.txt </dev/null; rc=$?; }
 said() { check "$1" bash -c "[ $rc = $2 ] && grep -Eq -- '$3' ${4:-err.txt}"; }
 
 python3 - <<'P' # a gate's chime of two tones, somewhat different each time; a buzzer; silence; a faint one
@@ -120,7 +120,7 @@ b = bytearray(open(sys.argv[1] + "/earshot-s.background", "rb").read())
 b[21:29] = fnv(model).to_bytes(8, "little"); b[-8:] = fnv(b[:-8]).to_bytes(8, "little")
 open("newer/earshot-s.onnx", "wb").write(model); open("newer/earshot-s.background", "wb").write(b)
 P
-n() { EARSHOT_MODELS=$W/newer timeout 120 "$E" "$1" --state-dir "$W/up" "${@:2}" >out.txt 2>err.txt </dev/null; rc=$?; }
+n() { EARSHOT_MODELS=$W/newer timeout 300 "$E" "$1" --state-dir "$W/up" "${@:2}" >out.txt 2>err.txt </dev/null; rc=$?; }
 t "Front gate" --replace chime0.wav chime1.wav chime2.wav chime3.wav chime4.wav
 EARSHOT_MODELS=$M "$E" teach --state-dir "$S" gone chime0.wav chime1.wav --model.keep_examples=off >/dev/null 2>&1
 cp -r "$S" up; rm -f up/taught.lock; t forget gone; cp -r up before
@@ -144,7 +144,7 @@ heard() { # ARGS...: smoke alarms into the history of a state directory of its o
     rm -rf past; "$E" run --state-dir "$W/past" --mqtt.enabled=off --input "file:$root/tests/data/smoke_t3.flac" --fast --json "$@" 2>/dev/null |
         sed -n 's/.*"event_type": *"end".*"event_id": *"\([^"]*\)".*"label": *"smoke_alarm".*/\1/p' | head -1
 }
-p() { EARSHOT_MODELS=$1 timeout 120 "$E" "$2" --state-dir "$W/past" "${@:3}" >out.txt 2>err.txt </dev/null; rc=$?; }
+p() { EARSHOT_MODELS=$1 timeout 300 "$E" "$2" --state-dir "$W/past" "${@:3}" >out.txt 2>err.txt </dev/null; rc=$?; }
 id=$(heard --clips.record=sounds)
 p "$M" teach cellar --from-history "$id"; said "--from-history, where the sound was recorded" 0 "^cellar: taught from 1 example" out.txt
 check "  it is kept" bash -c "[ \$(find past/examples -name 'cellar-*.flac' | wc -l) = 1 ]"
