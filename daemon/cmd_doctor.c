@@ -83,9 +83,8 @@ const struct command cmd_doctor = {
         "usage: earshot doctor [--json]\n"
         "\n"
         "A line for each of configuration, sound devices and the rights to them, sound servers, microphone, model,\n"
-        "state directory, folder of clips, actions, webhooks, broker, page and clock: ok, warn or FAIL, what was "
-        "found,\n"
-        "and the remedy.\n"
+        "state directory, folder of clips, actions, webhooks, broker, page and clock: ok, warn or FAIL, what was\n"
+        "found, and the remedy.\n"
         "With --json one object a line: check, result (ok, warn, fail), text, remedy.\n"
         "Exit code 0 if nothing failed, else 1. Takes at most ten seconds, whatever hangs.\n",
     .run = run,

@@ -29,7 +29,7 @@ import argparse, collections, csv, functools, hashlib, json, pathlib, subprocess
 import numpy as np
 import soundscape
 from scipy.signal import fftconvolve
-from sounds.stream import MICROPHONES, Spec
+from sounds.stream import Spec, microphone_kind
 from audiofile import write_audio
 from sounds import rooms
 from teach_learn import OTHERS_WINDOWS, background, learn, windows_of
@@ -215,15 +215,9 @@ def table(a):
                   f" {np.mean(alarms):.2f}, {np.quantile(alarms, 0.9):.2f} |")
 
 
-def recorded(rng, microphone, x):
-    """As rooms.microphone, by one microphone that is already drawn"""
-    y = microphone.colour(x)
-    y = y * (rooms.active_rms(x, 16000) / (rooms.active_rms(y, 16000) + 1e-12))
-    return microphone.limit(rng, y + microphone.noise(rng, len(y)))
-
-
 def make_house(a):
-    """One clip of each sound, again and again: the streams of one house, and recordings of the same clips in other rooms, to teach."""
+    """One clip of each sound, again and again: the streams of one house, and recordings of the same clips to teach, in other rooms or (`box`)
+    by the same box from the same place."""
     vocabulary = read_vocabulary(HERE / "labels.csv")
     labels = a.labels.read_text().split()
     _, heard = part(load_clips(a.manifest, {"*": ["*"]}, vocabulary), labels)
@@ -232,8 +226,7 @@ def make_house(a):
     one = {label: clips[min(int(a.source * len(clips)), len(clips) - 1)] for label, clips in those.items()}
     rng, pool, home = np.random.default_rng([a.seed, 105]), {}, None
     if a.do == "box":
-        kind = str(rng.choice(list(MICROPHONES), p=list(MICROPHONES.values())))
-        home = rooms.Microphone(rng, 16000, kind), {label: rooms.shoebox(rng, 16000, 0.6, 5.0)[0] for label in one}
+        home = rooms.Microphone(rng, 16000, microphone_kind(rng)), {label: rooms.shoebox(rng, 16000, 0.6, 5.0)[0] for label in one}
         soundscape.Spec = functools.partial(Spec, home=home)
     (a.work / "takes").mkdir(parents=True, exist_ok=True)
     for label, c in one.items():
@@ -242,7 +235,7 @@ def make_house(a):
             y = fftconvolve(x, home[1][label]) if home else rooms.through_room(rng, 16000, x, 0.3, 3.0)
             y = y * 10 ** (rng.uniform(-36, -18) / 20) / (rooms.active_rms(y, 16000) + 1e-9)
             path = a.work / f"takes/{label}-{k}.wav"
-            write_audio(path, (recorded(rng, home[0], y) if home else rooms.microphone(rng, 16000, y)[0]).astype(np.float32), 16000)
+            write_audio(path, (home[0].record(rng, y) if home else rooms.microphone(rng, 16000, y)[0]).astype(np.float32), 16000)
             pool[label].append(str(path))
     (a.work / "pool.json").write_text(json.dumps(pool, indent=1))
     for snr in a.snr.split(","):

@@ -272,7 +272,8 @@ const struct option options[] = {
      "EARSHOT_WEB_TOKEN, where there is one, else no sign-in."},
     {"web", "tls_cert", OPTION_PATH, AT(web.tls_cert), 0, 0, "", NULL, "", false,
      "Certificate chain (PEM) to serve https with, together with tls_key. A renewed one is taken over within seconds."},
-    {"web", "tls_key", OPTION_PATH, AT(web.tls_key), 0, 0, "", NULL, "", false, "Key (PEM) of tls_cert."},
+    {"web", "tls_key", OPTION_PATH, AT(web.tls_key), 0, 0, "", NULL, "", false,
+     "Key (PEM) of tls_cert. The service must be able to read it, and nobody else should."},
     {"web", "allowed_hosts", OPTION_HOSTS, AT(web.allowed_hosts), 0, 0, "", NULL, "", false,
      "Names by which browsers may call this box, with commas between them, such as `earshot.example.org` behind a "
      "reverse proxy. Always allowed: localhost, the host name with and without .local, and the box's addresses. "

@@ -8,7 +8,7 @@
 #define TAIL      0.02 /* share of the negatives that the tail is fitted to */
 #define STEEPEST  8.0  /* of the sigmoid, in logits of the fit */
 #define TOP_LOGIT 2.2  /* of the median example: a score of 0.9 */
-#define VOTES     2 /* windows that an event takes to start (model/decision.h), which overlap: that many have one chance */
+#define VOTES     2    /* windows that start an event ([decision] confirm): so many, which overlap, are one chance */
 
 struct problem {
     const struct learn_set *set;

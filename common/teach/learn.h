@@ -23,8 +23,7 @@ struct learn_set {
 struct learn_params {
     double ridge;          /* penalty of the squared weights */
     double false_alarms_h; /* allowed */
-    double
-        windows_h; /* chances to be wrong in an hour of sound: windows that are looked at, by those that an event takes */
+    double windows_h;      /* chances to be wrong in an hour of sound: its windows, by those that an event takes */
 };
 
 /* score = 1 / (1 + exp(-(w . x + bias))); the threshold is 0.5. */

@@ -1,5 +1,7 @@
 #include "daemon/http/tls.h"
 
+#include "daemon/http/token.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
@@ -21,9 +23,8 @@ static char *read_file(const char *option, const char *path, bool secret, struct
         err_set(err, "[web] %s %s: %s", option, path, strerror(errno));
     } else if (!S_ISREG(st.st_mode) || st.st_size > MOST) {
         err_set(err, "[web] %s %s: no file of a certificate's or key's size", option, path);
-    } else if (secret && (st.st_mode & (S_IROTH | S_IWOTH))) {
-        err_set(err, "[web] %s %s: everybody on this machine may read or write it; remedy: chmod o= %s", option, path,
-                path);
+    } else if (secret && secret_check(option, path, &st, err) < 0) {
+        text = NULL; /* err says why */
     } else if ((text = calloc(1, (size_t)st.st_size + 1)) && read(fd, text, (size_t)st.st_size) != st.st_size) {
         err_set(err, "[web] %s %s: cannot be read to its end", option, path);
         free(text);

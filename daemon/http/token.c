@@ -25,6 +25,14 @@ static int check(char *text, const char *where, struct err *err)
     return 1;
 }
 
+int secret_check(const char *option, const char *path, const struct stat *st, struct err *err)
+{
+    if (!(st->st_mode & (S_IROTH | S_IWOTH)))
+        return 0;
+    return err_set(err, "[web] %s %s: everybody on this machine may read or write it; remedy: chmod o= %s", option,
+                   path, path);
+}
+
 /* 1, 0: not there, -1. `shared`: others may read it, it was handed over by the system. */
 static int read_file(const char *path, bool shared, char out[TOKEN_SIZE], struct err *err)
 {
@@ -39,9 +47,8 @@ static int read_file(const char *path, bool shared, char out[TOKEN_SIZE], struct
         close(fd);
     if (n < 0)
         return err_set(err, "[web] token_file %s: %s", path, strerror(why));
-    if (!shared && (st.st_mode & (S_IROTH | S_IWOTH)))
-        return err_set(err, "[web] token_file %s: everybody on this machine may read or write it; remedy: chmod o= %s",
-                       path, path);
+    if (!shared && secret_check("token_file", path, &st, err) < 0)
+        return -1;
     if (n == TOKEN_SIZE)
         return err_set(err, "[web] token_file %s: longer than %d bytes", path, TOKEN_SIZE - 1);
     if (memchr(out, '\0', (size_t)n))

@@ -115,7 +115,7 @@ MICROPHONES = {"phone": ((90, 250), (5500, 7600), 4.0, (-72, -58), 0.15, 0),
 class Microphone:
     """One microphone, drawn: `colour` is its response, `finish` adds its noise and limits."""
     def __init__(self, rng, fs, kind=None):
-        self.kind = kind or str(rng.choice(list(MICROPHONES)))
+        self.kind, self.fs = kind or str(rng.choice(list(MICROPHONES))), fs
         low, high, spread, floor, self.clips, self.bits = MICROPHONES[self.kind]
         self.response = smooth_eq(fs, rng.normal(0, spread, 8))
         self.low = butter(2, rng.uniform(*low), "high", fs=fs, output="sos")
@@ -129,6 +129,12 @@ class Microphone:
     def noise(self, rng, n):
         return self.floor * coloured(rng, next_fast_len(n), self.slope)[:n]
 
+    def record(self, rng, x):
+        """The samples coloured, with noise, within its limits: as loud as they came."""
+        y = self.colour(x)
+        y = y * (active_rms(x, self.fs) / (active_rms(y, self.fs) + 1e-12))
+        return self.limit(rng, y + self.noise(rng, len(y)))
+
     def limit(self, rng, x):
         """Clipped, in the share of cases that its kind says, and in the steps of its converter."""
         if rng.random() < self.clips:
@@ -140,9 +146,7 @@ class Microphone:
 def microphone(rng, fs, x, kind=None):
     """(samples, kind): coloured, band-limited, with noise, at times clipped, as one of MICROPHONES would record it."""
     m = Microphone(rng, fs, kind)
-    y = m.colour(x)
-    y = y * (active_rms(x, fs) / (active_rms(y, fs) + 1e-12))          # colour, not loudness
-    return m.limit(rng, y + m.noise(rng, len(y))), m.kind
+    return m.record(rng, x), m.kind
 
 
 def simple_room(rng, fs, rt60, direct):

@@ -79,12 +79,16 @@ def schedule(rng, spec, taken):
             at = last + max(spec.least, rng.exponential(spec.gap))
 
 
+def microphone_kind(rng):
+    return str(rng.choice(list(MICROPHONES), p=list(MICROPHONES.values())))
+
+
 class Place:
     """The rooms, the microphone and the bed of a piece; they do not depend on the sounds or their SNR."""
     def __init__(self, spec, library, key):
         rng = np.random.default_rng([2, *key])
         self.responses = [shoebox(rng, FS, *spec.distance)[0] for _ in range(8)]
-        kind = str(rng.choice(list(MICROPHONES), p=list(MICROPHONES.values())))
+        kind = microphone_kind(rng)
         mic = Microphone(rng, FS, spec.microphone or kind)
         self.mic = spec.home[0] if spec.home else mic
         bed, self.inside = beds.make_bed(rng, FS, spec.seconds, spec.bed, library, self.responses)

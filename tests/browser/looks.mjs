@@ -127,7 +127,7 @@ async function insecure(run, box) {
   const page = await run.page(PHONE);
   await page.goto(`http://box.test:${box.port}/`);
   await run.check('over plain http it says what is missing, and how to get TLS', async () => {
-    await page.click('#insecure summary', { timeout: 20000 });
+    await page.click('#insecure summary');
     const words = await page.innerText('#insecure');
     return ['screen', 'installed', 'wake lock', 'tls_cert'].every((w) => words.includes(w));
   });

@@ -254,7 +254,7 @@ async function signIn(run) {
     const base = `http://box.test:${box.port}`; /* as it is reached from elsewhere */
     await page.goto(base);
     await run.check('where a token is wanted the page asks for it', () =>
-      page.waitForSelector('dialog.signin[open]', { timeout: 20000 }),
+      page.waitForSelector('dialog.signin[open]'),
     );
     await run.shot(page, 'views-signin');
     await run.axe('sign in', page);

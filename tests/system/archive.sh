@@ -74,19 +74,15 @@ begun() { [ "$(stat -c %s j)" -gt 2000 ]; }
 kills=0 rounds=0 partly=0
 for round in $(seq "${ARCHIVE_KILLS:-3}"); do
     rm -f j
-    for try in $(seq 20); do
+    for try in $(seq 6); do
         "$EARSHOT" classify --json --jobs $((1 + round % 2)) --resume j big >out.txt 2>err.txt </dev/null & pid=$!
         # the first round's as soon as something is done, and once; the others' at any moment
         if [ "$round" = 1 ]; then wait_for 5 begun; else sleep 0.$((RANDOM % 3))$((RANDOM % 10)); fi
         kill -9 $pid 2>/dev/null
         wait $pid 2>/dev/null; rc=$?
-        if [ $rc != 137 ]; then # it was done before
-            [ "$round" = 1 ] || break
-            rm -f j
-            continue
-        fi
+        [ $rc = 137 ] || { [ "$round" = 1 ] && rm -f j && continue; break; } # it was done before
         kills=$((kills + 1))
-        [ "$round" = 1 ] || [ "$try" -ge 6 ] && break
+        [ "$round" = 1 ] && break
         [ $((try % 3)) = 0 ] && truncate -s -$((RANDOM % 200)) j # as a power cut would have it
     done
     run --json --resume j big

@@ -10,10 +10,17 @@ M=$root/models; export EARSHOT_MODELS=$M LSAN_OPTIONS="suppressions=$root/tests/
 unset STATE_DIRECTORY RUNTIME_DIRECTORY XDG_RUNTIME_DIR NOTIFY_SOCKET
 end() { stop_pid pid; stop_pid broker.pid; stop_pid sub.pid; wait; rm -rf "$W"; }
 trap end EXIT
+cat >fnv.py <<'P' # FNV-1a, 64 bit, by which a background is tied to its model
+def fnv(b, h=14695981039346656037):
+    for v in b: h = (h ^ v) * 1099511628211 & 0xffffffffffffffff
+    return h
+P
+export PYTHONPATH=$W PYTHONDONTWRITEBYTECODE=1
 if [ "${SANITIZED:-}" ]; then # a sixth of the other sounds: instrumented, learning against all of them takes minutes
     M=$W/models EARSHOT_MODELS=$W/models; mkdir "$M"; ln -s "$root"/models/* "$M"; rm "$M/earshot-s.background"
     python3 - "$root/models/earshot-s.background" "$M/earshot-s.background" <<'P'
 import struct, sys
+from fnv import fnv
 data, head = open(sys.argv[1], "rb").read(), len(b"earshot background 1\n")
 hash_, n, dims = struct.unpack_from("<QII", data, head)
 scale = head + 16
@@ -22,10 +29,7 @@ rows = known + 2 * n
 keep = range(0, n, 6)
 body = data[:head] + struct.pack("<QII", hash_, len(keep), dims) + data[scale:known] + b"".join(
     [data[known + 2 * i:known + 2 * i + 2] for i in keep] + [data[rows + dims * i:rows + dims * (i + 1)] for i in keep])
-h = 14695981039346656037 # FNV-1a
-for byte in body:
-    h = (h ^ byte) * 1099511628211 & 0xFFFFFFFFFFFFFFFF
-open(sys.argv[2], "wb").write(body + struct.pack("<Q", h))
+open(sys.argv[2], "wb").write(body + struct.pack("<Q", fnv(body)))
 P
 fi
 S=$W/state
@@ -112,9 +116,7 @@ echo "--- another version of the model"
 mkdir newer
 python3 - "$M" <<'P' # the same net in other bytes, and its background
 import sys
-def fnv(b, h=14695981039346656037):
-    for v in b: h = (h ^ v) * 1099511628211 & 0xffffffffffffffff
-    return h
+from fnv import fnv
 model = open(sys.argv[1] + "/earshot-s.onnx", "rb").read() + b"\x32\x01x" # another doc_string
 b = bytearray(open(sys.argv[1] + "/earshot-s.background", "rb").read())
 b[21:29] = fnv(model).to_bytes(8, "little"); b[-8:] = fnv(b[:-8]).to_bytes(8, "little")
